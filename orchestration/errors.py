@@ -1,0 +1,139 @@
+"""Every error Drover raises on purpose.
+
+Doors translate these once: ``code`` and ``http_status`` go to the caller, ``retryable`` tells the runner
+whether another attempt can help.
+
+DroverError
+├── InvalidInput                 400  what was sent cannot be understood
+│   └── InvalidNodeAddress       400  a node URL that Drover may not call
+├── Unprocessable                422  understood, but it cannot be done as asked
+│   └── ModelUnavailable         422  no node has any of the allowed models
+├── NotAuthenticated             401
+├── NotAllowed                   403
+├── NotFound                     404
+├── Conflict                     409  the object is in a state that does not allow this
+├── PayloadTooLarge              413
+├── TooManyWaiting               429  the bound on waiting tasks is reached; has retry_after
+└── OllamaError                  502  a call to a node did not end well
+    ├── Unreachable                   no connection, or lost before the first object
+    ├── Refused                       an HTTP error before the stream began; has status
+    ├── StreamFailed                  an error line inside a stream
+    ├── StreamTruncated               the stream ended without its last object
+    ├── StreamStalled                 no object arrived within the time allowed
+    └── MalformedAnswer               something that is not Ollama's protocol
+"""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+
+class DroverError(Exception):
+    """Base of the tree. ``message`` is shown to people and says what to do; ``detail`` is JSON for programs."""
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    retryable: bool = False
+
+    def __init__(self, message: str = "", **detail: Any) -> None:
+        super().__init__(message or self.__class__.__name__)
+        self.message = message or self.__class__.__name__
+        self.detail = detail
+
+
+class InvalidInput(DroverError):
+    code = "invalid_input"
+    http_status = 400
+
+
+class InvalidNodeAddress(InvalidInput):
+    code = "invalid_node_address"
+
+
+class Unprocessable(DroverError):
+    code = "unprocessable"
+    http_status = 422
+
+
+class ModelUnavailable(Unprocessable):
+    code = "model_unavailable"
+
+
+class NotAuthenticated(DroverError):
+    code = "not_authenticated"
+    http_status = 401
+
+
+class NotAllowed(DroverError):
+    code = "not_allowed"
+    http_status = 403
+
+
+class NotFound(DroverError):
+    code = "not_found"
+    http_status = 404
+
+
+class Conflict(DroverError):
+    code = "conflict"
+    http_status = 409
+
+
+class PayloadTooLarge(DroverError):
+    code = "payload_too_large"
+    http_status = 413
+
+
+class TooManyWaiting(DroverError):
+    code = "too_many_waiting"
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after: timedelta, **detail: Any) -> None:
+        super().__init__(message, **detail)
+        self.retry_after = retry_after
+
+
+class OllamaError(DroverError):
+    """A call to a node did not end well. ``retryable``: whether another attempt, perhaps elsewhere, can succeed."""
+
+    code = "ollama_error"
+    http_status = 502
+
+
+class Unreachable(OllamaError):
+    code = "unreachable"
+    retryable = True
+
+
+class Refused(OllamaError):
+    """An HTTP error status before the first object.
+
+    503 and other 5xx may pass elsewhere, and so does 499 (the server gave up on us); 400, 401, 403 and 404 will be
+    repeated by every server with the same model.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str, *, status: int, **detail: Any) -> None:
+        super().__init__(message, status=status, **detail)
+        self.status = status
+        self.retryable = status >= 499 or status == 429
+
+
+class StreamFailed(OllamaError):
+    code = "stream_failed"
+    retryable = True
+
+
+class StreamTruncated(OllamaError):
+    code = "stream_truncated"
+    retryable = True
+
+
+class StreamStalled(OllamaError):
+    code = "stream_stalled"
+    retryable = True
+
+
+class MalformedAnswer(OllamaError):
+    code = "malformed_answer"
+    retryable = True
