@@ -1,0 +1,1 @@
+"""The web site: settings, pages, the websocket. Writes only through orchestration.services."""

@@ -1,0 +1,29 @@
+"""The tables, one file per noun. A task's status is written by ``TaskQuerySet.transition`` alone."""
+
+from orchestration.models.agents import Agent
+from orchestration.models.attempts import Attempt
+from orchestration.models.audit import AuditEntry
+from orchestration.models.fleet import ModelConfig, Node, NodeModel, OllamaModel
+from orchestration.models.processes import RoleLease, WorkerProcess
+from orchestration.models.runs import Run
+from orchestration.models.tasks import Lane, Task, TaskDependency
+from orchestration.models.users import ApiKey, LoginLink, User
+
+__all__ = [
+    "Agent",
+    "ApiKey",
+    "Attempt",
+    "AuditEntry",
+    "Lane",
+    "LoginLink",
+    "ModelConfig",
+    "Node",
+    "NodeModel",
+    "OllamaModel",
+    "RoleLease",
+    "Run",
+    "Task",
+    "TaskDependency",
+    "User",
+    "WorkerProcess",
+]

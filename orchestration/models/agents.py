@@ -1,0 +1,32 @@
+"""Agents: who does the work. Tasks keep a frozen copy of what they need, so an agent can change or go."""
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models as db
+
+from orchestration.policy.states import AgentKind
+
+
+class Agent(db.Model):
+    name = db.CharField(max_length=80, unique=True)
+    description = db.TextField(blank=True)
+    kind = db.CharField(max_length=12, choices=[(kind, kind) for kind in AgentKind], default=AgentKind.CUSTOM)
+    system_prompt = db.TextField(blank=True)
+    models = db.JSONField(default=list, blank=True, help_text="Names it may use; empty means any model.")
+    default_model = db.CharField(max_length=200, blank=True)
+    routing_preferences = db.JSONField(default=dict, blank=True, help_text="Kind of task to model name.")
+    options = db.JSONField(default=dict, blank=True)
+    max_concurrent_tasks = db.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
+    timeout_seconds = db.FloatField(null=True, blank=True, validators=[MinValueValidator(1)])
+    max_tries = db.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    owner = db.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=db.SET_NULL, related_name="agents"
+    )
+    created_at = db.DateTimeField(auto_now_add=True)
+    updated_at = db.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,160 @@
+"""Tasks, the lanes they wait in, and the edges between them."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models as db
+from django.db.models import F, Q
+
+from orchestration.models.agents import Agent
+from orchestration.models.fleet import Node
+from orchestration.models.runs import Run
+from orchestration.policy.states import TASK_SOURCES, UNFINISHED, Priority, TaskStatus
+
+
+class Lane(db.Model):
+    """Tasks that may use the same models with the same context size share one queue."""
+
+    key = db.CharField(max_length=64, unique=True, help_text="SHA-256 of the models and the context size.")
+    models = db.JSONField(default=list)
+    num_ctx = db.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.models)} at {self.num_ctx}"
+
+
+class TaskQuerySet(db.QuerySet["Task"]):
+    def transition(self, task_id: int, to: TaskStatus, *, token: str | None = None, **fields: Any) -> bool:
+        """Moves one task if its present status allows it. False means somebody was first: an outcome, not an error.
+
+        With ``token`` the task must also still belong to that attempt.
+        """
+        rows = self.filter(pk=task_id)
+        return bool(rows.transition_all(to, token=token, **fields))
+
+    def transition_all(self, to: TaskStatus, *, token: str | None = None, **fields: Any) -> int:
+        """The same for every row of this query that may move; the number of rows moved."""
+        rows = self.filter(status__in=TASK_SOURCES[to])
+        if token is not None:
+            rows = rows.filter(token=token)
+        return rows.update(status=to, version=F("version") + 1, **fields)
+
+
+class Task(db.Model):
+    """One unit of work. What it needs of its agent is frozen into it when it is submitted."""
+
+    run = db.ForeignKey(Run, on_delete=db.CASCADE, related_name="tasks")
+    position = db.PositiveIntegerField(default=0)
+    owner = db.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks"
+    )
+    agent = db.ForeignKey(Agent, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks")
+    agent_name = db.CharField(max_length=80)
+    lane = db.ForeignKey(Lane, on_delete=db.PROTECT, related_name="tasks")
+    type = db.CharField(max_length=40)
+    title = db.CharField(max_length=160)
+    status = db.CharField(max_length=10, choices=[(s, s) for s in TaskStatus], default=TaskStatus.PENDING)
+    priority = db.SmallIntegerField(choices=[(p.value, p.name.lower()) for p in Priority], default=Priority.NORMAL)
+    version = db.PositiveIntegerField(default=0)
+    token = db.CharField(max_length=32, blank=True, help_text="Of the attempt that holds the task.")
+    tags = db.JSONField(default=list, blank=True)
+    client_ref = db.CharField(max_length=200, blank=True)
+    retried_from = db.ForeignKey("self", null=True, blank=True, on_delete=db.SET_NULL, related_name="retries")
+
+    created_at = db.DateTimeField(auto_now_add=True)
+    ready_at = db.DateTimeField(null=True, blank=True, help_text="Since when it could start.")
+    not_before = db.DateTimeField(null=True, blank=True)
+    started_at = db.DateTimeField(null=True, blank=True)
+    ended_at = db.DateTimeField(null=True, blank=True)
+    cancel_requested_at = db.DateTimeField(null=True, blank=True)
+
+    attempt_count = db.PositiveIntegerField(default=0)
+    tries = db.PositiveIntegerField(default=0, help_text="Attempts that count against max_tries.")
+    max_tries = db.PositiveSmallIntegerField(default=3)
+    open_dependencies = db.PositiveIntegerField(default=0)
+
+    model_name = db.CharField(max_length=200, blank=True, help_text="The one asked for; empty means any of the lane.")
+    model_used = db.CharField(max_length=200, blank=True)
+    node = db.ForeignKey(Node, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks")
+    node_name = db.CharField(max_length=60, blank=True)
+    decision_reason = db.CharField(max_length=300, blank=True)
+    progress = db.PositiveSmallIntegerField(default=0)
+    phase = db.CharField(max_length=12, blank=True)
+    message = db.CharField(max_length=300, blank=True)
+    error_code = db.CharField(max_length=40, blank=True)
+    error = db.TextField(blank=True)
+
+    prompt_tokens = db.PositiveIntegerField(null=True, blank=True)
+    output_tokens = db.PositiveIntegerField(null=True, blank=True)
+    queued_seconds = db.FloatField(null=True, blank=True)
+    load_seconds = db.FloatField(null=True, blank=True)
+    prefill_seconds = db.FloatField(null=True, blank=True)
+    decode_seconds = db.FloatField(null=True, blank=True)
+    first_token_seconds = db.FloatField(null=True, blank=True, help_text="From the start of the attempt.")
+    duration_seconds = db.FloatField(null=True, blank=True, help_text="From submission to the end.")
+
+    timeout_seconds = db.FloatField(null=True, blank=True)
+    keep_alive_seconds = db.FloatField(null=True, blank=True)
+    system_prompt = db.TextField(blank=True)
+    input = db.JSONField(default=str, help_text="The prompt, or for embed a list of texts.")
+    messages = db.JSONField(null=True, blank=True)
+    parameters = db.JSONField(default=dict, blank=True, help_text="As sent.")
+    options = db.JSONField(default=dict, blank=True, help_text="Ollama options after merging, without num_ctx.")
+    format = db.JSONField(null=True, blank=True)
+    tools = db.JSONField(null=True, blank=True)
+    think = db.JSONField(null=True, blank=True)
+    metadata = db.JSONField(default=dict, blank=True)
+    images = db.JSONField(default=list, blank=True)
+    output = db.TextField(blank=True)
+    thinking = db.TextField(blank=True)
+    tool_calls = db.JSONField(default=list, blank=True)
+    vectors = db.JSONField(null=True, blank=True)
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            db.Index(
+                fields=["lane", "priority", "ready_at", "id"],
+                name="task_waiting_by_lane",
+                condition=Q(status=TaskStatus.PENDING),
+            ),
+            db.Index(fields=["status", "-id"], name="task_by_status"),
+            db.Index(fields=["owner", "-id"], name="task_by_owner"),
+            db.Index(fields=["agent_name", "-id"], name="task_by_agent"),
+            db.Index(fields=["model_used", "-id"], name="task_by_model"),
+            db.Index(fields=["node_name", "-id"], name="task_by_node"),
+            db.Index(fields=["run", "position"], name="task_by_run"),
+            db.Index(
+                fields=["agent", "owner"],
+                name="task_unfinished",
+                condition=Q(status__in=sorted(UNFINISHED)),
+            ),
+            db.Index(
+                fields=["status", "-ended_at"],
+                name="task_by_end",
+                condition=Q(ended_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"task {self.pk}: {self.title}"
+
+    @property
+    def waited_since(self) -> datetime:
+        return self.ready_at or self.created_at
+
+
+class TaskDependency(db.Model):
+    """``task`` may start when ``needs`` has ended well."""
+
+    task = db.ForeignKey(Task, on_delete=db.CASCADE, related_name="dependencies")
+    needs = db.ForeignKey(Task, on_delete=db.CASCADE, related_name="dependents")
+
+    class Meta:
+        constraints = [db.UniqueConstraint(fields=["task", "needs"], name="one_edge_between_two_tasks")]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} needs {self.needs_id}"

@@ -1,0 +1,96 @@
+"""Who may do what: four roles, each holding everything the one below holds, and one function that refuses."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from orchestration.errors import NotAllowed
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    MAINTAINER = "maintainer"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+    def lower_of(self, other: "Role") -> "Role":
+        return min(self, other, key=lambda role: role.rank)
+
+
+class Action(StrEnum):
+    VIEW = "view"
+    SUBMIT_TASK = "task.submit"
+    CANCEL_TASK = "task.cancel"
+    RETRY_TASK = "task.retry"
+    EDIT_TASK = "task.edit"
+    DELETE_TASK = "task.delete"
+    EDIT_AGENT = "agent.edit"
+    EDIT_NODE = "node.edit"
+    EDIT_MODEL = "model.edit"
+    MANAGE_USERS = "user.manage"
+    EDIT_KEY = "key.edit"
+
+
+_REQUIRED: dict[Action, Role] = {
+    Action.VIEW: Role.VIEWER,
+    Action.SUBMIT_TASK: Role.OPERATOR,
+    Action.CANCEL_TASK: Role.OPERATOR,
+    Action.RETRY_TASK: Role.OPERATOR,
+    Action.EDIT_TASK: Role.OPERATOR,
+    Action.DELETE_TASK: Role.OPERATOR,
+    Action.EDIT_AGENT: Role.OPERATOR,
+    Action.EDIT_NODE: Role.MAINTAINER,
+    Action.EDIT_MODEL: Role.MAINTAINER,
+    Action.MANAGE_USERS: Role.ADMIN,
+    Action.EDIT_KEY: Role.VIEWER,
+}
+
+_FOR_OTHERS: dict[Action, Role] = {Action.EDIT_KEY: Role.ADMIN}
+"""The role from which other people's objects may be changed too; maintainer where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Whoever acts: a person through a page, an API key that stands for one with a role of its own, or Drover itself."""
+
+    user_id: int | None
+    name: str
+    role: Role
+    via: str = "system"
+    ip: str | None = None
+
+
+SYSTEM = Actor(user_id=None, name="drover", role=Role.ADMIN)
+
+
+class Owned(Protocol):
+    @property
+    def owner_id(self) -> int | None: ...
+
+
+def allowed(actor: Actor, action: Action, obj: Owned | None = None) -> bool:
+    return refusal(actor, action, obj) is None
+
+
+def refusal(actor: Actor, action: Action, obj: Owned | None = None) -> str | None:
+    """Why the actor may not do this, in words for a person; None when it is allowed."""
+    required = _REQUIRED[action]
+    if actor.role.rank < required.rank:
+        return f"This needs the role {required}; {actor.name} is {actor.role}."
+    for_others = _FOR_OTHERS.get(action, Role.MAINTAINER)
+    if obj is None or actor.role.rank >= for_others.rank:
+        return None
+    if actor.user_id is not None and obj.owner_id == actor.user_id:
+        return None
+    return f"This belongs to somebody else; changing it needs the role {for_others}."
+
+
+def require(actor: Actor, action: Action, obj: Owned | None = None) -> None:
+    """Raises NotAllowed with the reason in words."""
+    reason = refusal(actor, action, obj)
+    if reason:
+        raise NotAllowed(reason, action=str(action), role=str(actor.role))

@@ -1,0 +1,89 @@
+"""The words for where a task, an attempt and a node stand, and the moves that are legal between them."""
+
+from enum import IntEnum, StrEnum
+
+
+class TaskStatus(StrEnum):
+    BLOCKED = "blocked"  # waits for other tasks of its run
+    PENDING = "pending"  # could start, waits for a slot
+    ASSIGNED = "assigned"  # has a slot, no worker has started it yet
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+WAITING = frozenset({TaskStatus.BLOCKED, TaskStatus.PENDING})
+ACTIVE = frozenset({TaskStatus.ASSIGNED, TaskStatus.RUNNING})
+UNFINISHED = WAITING | ACTIVE
+ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
+
+TASK_SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
+    TaskStatus.BLOCKED: frozenset(),
+    TaskStatus.PENDING: frozenset(
+        {TaskStatus.BLOCKED, TaskStatus.ASSIGNED, TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.CANCELLED}
+    ),
+    TaskStatus.ASSIGNED: frozenset({TaskStatus.PENDING}),
+    TaskStatus.RUNNING: frozenset({TaskStatus.ASSIGNED}),
+    TaskStatus.COMPLETED: frozenset({TaskStatus.RUNNING}),
+    TaskStatus.FAILED: frozenset({TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}),
+    TaskStatus.CANCELLED: frozenset(
+        {TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}
+    ),
+}
+"""For each status the statuses a task may come from. A task returns to pending after a lost lease or by a retry."""
+
+
+class AttemptStatus(StrEnum):
+    GRANTED = "granted"  # slot held, no worker has started it
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"  # its lease ended, its node died or its worker gave it back
+
+
+class TaskType(StrEnum):
+    GENERATE = "generate"
+    CHAT = "chat"
+    EMBED = "embed"
+
+
+class RunKind(StrEnum):
+    SINGLE = "single"
+    BATCH = "batch"
+    SEQUENCE = "sequence"
+
+
+class AgentKind(StrEnum):
+    CHAT = "chat"
+    CODING = "coding"
+    REASONING = "reasoning"
+    RESEARCH = "research"
+    CUSTOM = "custom"
+
+
+class Priority(IntEnum):
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class Phase(StrEnum):
+    """Where a running attempt is. ``loading`` covers the wait for the first object while the model is not resident."""
+
+    QUEUED = "queued"
+    LOADING = "loading"
+    PREFILL = "prefill"
+    GENERATING = "generating"
+    ENDED = "ended"
+
+
+class NodeHealth(StrEnum):
+    UNKNOWN = "unknown"  # not polled yet
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+def can_move(source: TaskStatus, target: TaskStatus) -> bool:
+    return source in TASK_SOURCES[target]
