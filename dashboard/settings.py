@@ -235,7 +235,11 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 
 RQ_QUEUES = {
-    name: {"URL": REDIS_URL, "REDIS_CLIENT_KWARGS": {"max_connections": 64}, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    name: {
+        "URL": REDIS_URL,
+        "REDIS_CLIENT_KWARGS": {"max_connections": 64},
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    }
     for name in ("high", "normal", "low")
 }
 RQ_SHOW_ADMIN_LINK = False

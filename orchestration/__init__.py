@@ -1,1 +1,1 @@
-"""The domain of Drover: what tasks, nodes and agents are, and everything that happens to them. Imports nothing of the dashboard."""
+"""The domain of Drover: tasks, nodes, agents, and everything that happens to them. Imports nothing of the dashboard."""

@@ -55,7 +55,7 @@ _FOR_OTHERS: dict[Action, Role] = {Action.EDIT_KEY: Role.ADMIN}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Whoever acts: a person through a page, an API key that stands for one with a role of its own, or Drover itself."""
+    """Whoever acts: a person through a page, an API key that stands for one with its own role, or Drover itself."""
 
     user_id: int | None
     name: str

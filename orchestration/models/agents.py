@@ -19,9 +19,7 @@ class Agent(db.Model):
     max_concurrent_tasks = db.PositiveSmallIntegerField(default=3, validators=[MinValueValidator(1)])
     timeout_seconds = db.FloatField(null=True, blank=True, validators=[MinValueValidator(1)])
     max_tries = db.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    owner = db.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=db.SET_NULL, related_name="agents"
-    )
+    owner = db.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=db.SET_NULL, related_name="agents")
     created_at = db.DateTimeField(auto_now_add=True)
     updated_at = db.DateTimeField(auto_now=True)
 

@@ -20,7 +20,9 @@ class Node(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Requests in flight per loaded model; set it to the server's OLLAMA_NUM_PARALLEL.",
     )
-    vram_bytes = models.BigIntegerField(null=True, blank=True, help_text="Video memory, if known. Ollama does not tell.")
+    vram_bytes = models.BigIntegerField(
+        null=True, blank=True, help_text="Video memory, if known. Ollama does not tell."
+    )
     labels = models.JSONField(default=list, blank=True)
     verify_tls = models.BooleanField(default=True)
     simulated = models.BooleanField(default=False)

@@ -19,6 +19,7 @@ class Lane(db.Model):
     key = db.CharField(max_length=64, unique=True, help_text="SHA-256 of the models and the context size.")
     models = db.JSONField(default=list)
     num_ctx = db.PositiveIntegerField()
+    waiting_reason = db.CharField(max_length=300, blank=True, help_text="Why its head waits, as of the last pass.")
 
     def __str__(self) -> str:
         return f"{', '.join(self.models)} at {self.num_ctx}"
@@ -46,9 +47,7 @@ class Task(db.Model):
 
     run = db.ForeignKey(Run, on_delete=db.CASCADE, related_name="tasks")
     position = db.PositiveIntegerField(default=0)
-    owner = db.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks"
-    )
+    owner = db.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks")
     agent = db.ForeignKey(Agent, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks")
     agent_name = db.CharField(max_length=80)
     lane = db.ForeignKey(Lane, on_delete=db.PROTECT, related_name="tasks")
@@ -69,6 +68,7 @@ class Task(db.Model):
     ended_at = db.DateTimeField(null=True, blank=True)
     cancel_requested_at = db.DateTimeField(null=True, blank=True)
 
+    attempt_id = db.BigIntegerField(null=True, blank=True, help_text="The latest one.")
     attempt_count = db.PositiveIntegerField(default=0)
     tries = db.PositiveIntegerField(default=0, help_text="Attempts that count against max_tries.")
     max_tries = db.PositiveSmallIntegerField(default=3)

@@ -27,9 +27,7 @@ TASK_SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.RUNNING: frozenset({TaskStatus.ASSIGNED}),
     TaskStatus.COMPLETED: frozenset({TaskStatus.RUNNING}),
     TaskStatus.FAILED: frozenset({TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}),
-    TaskStatus.CANCELLED: frozenset(
-        {TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}
-    ),
+    TaskStatus.CANCELLED: frozenset({TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}),
 }
 """For each status the statuses a task may come from. A task returns to pending after a lost lease or by a retry."""
 

@@ -1,0 +1,72 @@
+"""One wire shape per noun, the same in REST answers, websocket events and ``--json`` output.
+
+Times leave as ISO 8601 UTC, durations as ``_seconds``, sizes as ``_bytes``. None means unknown, never zero.
+"""
+
+from orchestration.payloads.agents import AgentPayload, agent
+from orchestration.payloads.attempts import AttemptPayload, attempt
+from orchestration.payloads.audit import AuditPayload, audit_entry
+from orchestration.payloads.base import iso, stamp
+from orchestration.payloads.fleet import (
+    ModelConfigPayload,
+    NodeModelPayload,
+    NodePayload,
+    model_config,
+    node,
+    node_model,
+    node_status,
+)
+from orchestration.payloads.load import LoadSample, ModelLoad, NodeLoad, ResidentModel, Totals
+from orchestration.payloads.runs import RunPayload, run, run_status
+from orchestration.payloads.tasks import (
+    PUBLIC_STATUS,
+    Metrics,
+    Progress,
+    ResultPayload,
+    TaskPayload,
+    TaskRow,
+    metrics,
+    output_of,
+    result,
+    state_of,
+    task_payload,
+    task_row,
+)
+
+__all__ = [
+    "PUBLIC_STATUS",
+    "AgentPayload",
+    "AttemptPayload",
+    "AuditPayload",
+    "LoadSample",
+    "Metrics",
+    "ModelConfigPayload",
+    "ModelLoad",
+    "NodeLoad",
+    "NodeModelPayload",
+    "NodePayload",
+    "Progress",
+    "ResidentModel",
+    "ResultPayload",
+    "RunPayload",
+    "TaskPayload",
+    "TaskRow",
+    "Totals",
+    "agent",
+    "attempt",
+    "audit_entry",
+    "iso",
+    "metrics",
+    "model_config",
+    "node",
+    "node_model",
+    "node_status",
+    "output_of",
+    "result",
+    "run",
+    "run_status",
+    "stamp",
+    "state_of",
+    "task_payload",
+    "task_row",
+]

@@ -1,0 +1,115 @@
+"""Nodes, installed models and model configurations on the wire."""
+
+from typing import Any, NotRequired, TypedDict
+
+from orchestration.models import ModelConfig, Node, NodeModel
+from orchestration.payloads.base import iso
+
+
+class NodeModelPayload(TypedDict):
+    name: str
+    digest: str
+    size_bytes: int
+    installed: bool
+    loaded: bool
+    vram_bytes: int | None
+    loaded_bytes: int | None
+    context_length: int | None
+    expires_at: str | None
+    capabilities: list[str]
+
+
+class NodePayload(TypedDict):
+    """A node in lists, the REST API and the event ``node``. ``status``: disabled, draining or the health word."""
+
+    id: int
+    name: str
+    base_url: str
+    enabled: bool
+    draining: bool
+    simulated: bool
+    status: str
+    health: str
+    health_reason: str
+    health_changed_at: str | None
+    seen_at: str | None
+    ollama_version: str | None
+    latency_seconds: float | None
+    slots_per_model: int
+    vram_bytes: int | None
+    verify_tls: bool
+    labels: list[str]
+    version: int
+    models: NotRequired[list[NodeModelPayload]]
+
+
+class ModelConfigPayload(TypedDict):
+    id: int
+    model_name: str
+    enabled: bool
+    priority: int
+    max_concurrent_requests: int
+    timeout_seconds: float | None
+    keep_alive_seconds: float | None
+    options: dict[str, Any]
+    labels: list[str]
+    fallbacks: list[str]
+
+
+def node_status(row: Node) -> str:
+    if not row.enabled:
+        return "disabled"
+    return "draining" if row.draining and row.health == "healthy" else row.health
+
+
+def node(row: Node) -> NodePayload:
+    return NodePayload(
+        id=row.pk,
+        name=row.name,
+        base_url=row.base_url,
+        enabled=row.enabled,
+        draining=row.draining,
+        simulated=row.simulated,
+        status=node_status(row),
+        health=row.health,
+        health_reason=row.health_reason,
+        health_changed_at=iso(row.health_changed_at),
+        seen_at=iso(row.seen_at),
+        ollama_version=row.ollama_version or None,
+        latency_seconds=row.latency_seconds,
+        slots_per_model=row.slots_per_model,
+        vram_bytes=row.vram_bytes,
+        verify_tls=row.verify_tls,
+        labels=row.labels,
+        version=row.version,
+    )
+
+
+def node_model(row: NodeModel) -> NodeModelPayload:
+    return NodeModelPayload(
+        name=row.model.name,
+        digest=row.digest,
+        size_bytes=row.size_bytes,
+        installed=row.installed,
+        loaded=row.loaded,
+        vram_bytes=row.vram_bytes,
+        loaded_bytes=row.loaded_bytes,
+        context_length=row.loaded_context if row.loaded else row.model.context_length,
+        expires_at=iso(row.expires_at),
+        capabilities=row.model.capabilities,
+    )
+
+
+def model_config(row: ModelConfig) -> ModelConfigPayload:
+    return ModelConfigPayload(
+        id=row.pk,
+        model_name=row.model_name,
+        enabled=row.enabled,
+        priority=row.priority,
+        max_concurrent_requests=row.max_concurrent_requests,
+        timeout_seconds=row.timeout_seconds,
+        keep_alive_seconds=row.keep_alive_seconds,
+        options=row.options,
+        labels=row.labels,
+        fallbacks=row.fallbacks,
+    )

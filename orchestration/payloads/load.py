@@ -1,0 +1,64 @@
+"""The load sample: what runs where, once a second."""
+
+from typing import TypedDict
+
+
+class ModelLoad(TypedDict):
+    """Load of one model over all nodes, at one moment. ``slots`` counts those of nodes where it is loaded or in use."""
+
+    name: str
+    running: int
+    waiting: int
+    slots: int
+    tokens_per_second: float | None
+    vram_bytes: int | None
+    nodes: list[str]
+    loading: bool
+    expires_at: str | None
+
+
+class ResidentModel(TypedDict):
+    name: str
+    running: int
+    slots: int
+    vram_bytes: int | None
+    expires_at: str | None
+    loading: bool
+
+
+class NodeLoad(TypedDict):
+    id: int
+    name: str
+    status: str
+    reason: str
+    running: int
+    slots: int | None
+    tokens_per_second: float | None
+    vram_used_bytes: int | None
+    vram_bytes: int | None
+    models: list[ResidentModel]
+
+
+class Totals(TypedDict):
+    running: int
+    waiting: int
+    slots: int
+    oldest_wait_seconds: float | None
+    tokens_per_second: float | None
+    failed_last_hour: int
+    ended_last_hour: int
+    first_token_p50_seconds: float | None
+    first_token_p95_seconds: float | None
+    workers_alive: int
+    worker_capacity: int
+    worker_in_use: int
+    redis: bool
+
+
+class LoadSample(TypedDict):
+    """The event ``load``, once a second, made by the leading scheduler. The topic ``load`` is this and nothing else."""
+
+    at: str
+    models: list[ModelLoad]
+    nodes: list[NodeLoad]
+    totals: Totals
