@@ -1,6 +1,7 @@
 """One wire shape per noun, the same in REST answers, websocket events and ``--json`` output.
 
 Times leave as ISO 8601 UTC, durations as ``_seconds``, sizes as ``_bytes``. None means unknown, never zero.
+TypedDict comes from typing_extensions: before Python 3.12 pydantic needs that one to make schemas of it.
 """
 
 from orchestration.payloads.agents import AgentPayload, agent

@@ -1,6 +1,8 @@
 """Agents on the wire."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from orchestration.models import Agent
 from orchestration.payloads.base import owner_name, stamp

@@ -1,6 +1,8 @@
 """Attempts on the wire."""
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from orchestration.models import Attempt
 from orchestration.payloads.base import iso, stamp

@@ -1,6 +1,8 @@
 """Audit entries on the wire."""
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from orchestration.models import AuditEntry
 from orchestration.payloads.base import stamp

@@ -1,6 +1,8 @@
 """Nodes, installed models and model configurations on the wire."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from orchestration.models import ModelConfig, Node, NodeModel
 from orchestration.payloads.base import iso

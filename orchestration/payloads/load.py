@@ -1,6 +1,6 @@
 """The load sample: what runs where, once a second."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 
 class ModelLoad(TypedDict):

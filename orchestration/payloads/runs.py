@@ -1,6 +1,8 @@
 """Runs on the wire."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from orchestration.models import Run
 from orchestration.payloads.base import owner_name, stamp

@@ -1,6 +1,8 @@
 """Tasks and their results on the wire."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from orchestration.models import Task
 from orchestration.payloads.attempts import AttemptPayload
