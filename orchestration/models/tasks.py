@@ -26,19 +26,19 @@ class Lane(db.Model):
 
 
 class TaskQuerySet(db.QuerySet["Task"]):
-    def transition(self, task_id: int, to: TaskStatus, *, token: str | None = None, **fields: Any) -> bool:
+    def transition(self, task_id: int, to: TaskStatus, *, held_by: str | None = None, **fields: Any) -> bool:
         """Moves one task if its present status allows it. False means somebody was first: an outcome, not an error.
 
-        With ``token`` the task must also still belong to that attempt.
+        With ``held_by``, the token of an attempt, the task must also still belong to that attempt.
         """
         rows = self.filter(pk=task_id)
-        return bool(rows.transition_all(to, token=token, **fields))
+        return bool(rows.transition_all(to, held_by=held_by, **fields))
 
-    def transition_all(self, to: TaskStatus, *, token: str | None = None, **fields: Any) -> int:
+    def transition_all(self, to: TaskStatus, *, held_by: str | None = None, **fields: Any) -> int:
         """The same for every row of this query that may move; the number of rows moved."""
         rows = self.filter(status__in=TASK_SOURCES[to])
-        if token is not None:
-            rows = rows.filter(token=token)
+        if held_by is not None:
+            rows = rows.filter(token=held_by)
         return rows.update(status=to, version=F("version") + 1, **fields)
 
 
@@ -70,9 +70,8 @@ class Task(db.Model):
 
     attempt_id = db.BigIntegerField(null=True, blank=True, help_text="The latest one.")
     attempt_count = db.PositiveIntegerField(default=0)
-    tries = db.PositiveIntegerField(default=0, help_text="Attempts that count against max_tries.")
+    tries = db.PositiveIntegerField(default=0, help_text="Failed attempts that count against max_tries.")
     max_tries = db.PositiveSmallIntegerField(default=3)
-    open_dependencies = db.PositiveIntegerField(default=0)
 
     model_name = db.CharField(max_length=200, blank=True, help_text="The one asked for; empty means any of the lane.")
     model_used = db.CharField(max_length=200, blank=True)
@@ -117,7 +116,7 @@ class Task(db.Model):
         ordering = ["-id"]
         indexes = [
             db.Index(
-                fields=["lane", "priority", "ready_at", "id"],
+                fields=["lane", "agent", "priority", "ready_at", "id"],
                 name="task_waiting_by_lane",
                 condition=Q(status=TaskStatus.PENDING),
             ),

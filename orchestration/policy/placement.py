@@ -41,9 +41,10 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRule:
-    """What the team decided about a model. ``in_flight`` counts over all nodes."""
+    """What the team decided about a model, and its training context in tokens. ``in_flight`` counts over all nodes."""
 
     enabled: bool = True
+    context_length: int | None = None
     priority: int = 0
     max_concurrent: int | None = None
     in_flight: int = 0
@@ -188,9 +189,15 @@ def _best_place(view: FleetView, books: _Books, lane: LaneView, task: WaitingTas
         if _model_open(view, books, model)
         for node in view.nodes
         if not node.refuses and model in node.installed
-        if (place := _place(view, books, node, Variant(model=model, num_ctx=lane.num_ctx), order, task))
+        if (place := _place(view, books, node, variant_of(view, lane, model), order, task))
     ]
     return min(places, key=lambda place: place.rank, default=None)
+
+
+def variant_of(view: FleetView, lane: LaneView, model: str) -> Variant:
+    """What a node would load for the lane: Ollama cuts a context to the one the model was trained with."""
+    most = view.models.get(model, ModelRule()).context_length
+    return Variant(model=model, num_ctx=min(lane.num_ctx, most) if most else lane.num_ctx)
 
 
 def _model_open(view: FleetView, books: _Books, model: str) -> bool:
@@ -254,7 +261,7 @@ def explain(
         if rule.max_concurrent is not None and in_flight.get(model, 0) >= rule.max_concurrent:
             return f"{model} at its limit {in_flight[model]}/{rule.max_concurrent}"
     model, node = open_holders[0]
-    used = len(busy[node.id].get(Variant(model=model, num_ctx=lane.num_ctx), ()))
+    used = len(busy[node.id].get(variant_of(view, lane, model), ()))
     return f"{model} busy {used}/{node.slots(model)} on {node.name}"
 
 

@@ -1,0 +1,51 @@
+"""Telling whoever watches that tasks changed: their rows as they are after the commit."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from orchestration import events
+from orchestration.models import Task
+from orchestration.payloads.tasks import task_row
+
+HEAVY = (
+    "input",
+    "messages",
+    "images",
+    "output",
+    "thinking",
+    "tool_calls",
+    "vectors",
+    "system_prompt",
+    "metadata",
+    "parameters",
+    "options",
+    "tools",
+    "format",
+)
+"""Columns that no list needs."""
+
+
+def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
+    """Publishes the rows as they are when the transaction ends; one query and one message for all of a transaction.
+
+    Each call registers itself, because a savepoint that is rolled back takes its callbacks with it; the first one to
+    run after the commit sends everything.
+    """
+    waiting = _waiting_of_this_connection()
+    waiting.update(task_ids)
+    transaction.on_commit(lambda: _publish(waiting, wake=wake), robust=True)
+
+
+def _waiting_of_this_connection() -> set[int]:
+    connection = transaction.get_connection()
+    waiting: set[int] = connection.__dict__.setdefault("drover_tasks_to_announce", set())
+    return waiting
+
+
+def _publish(waiting: set[int], *, wake: bool) -> None:
+    ids = list(waiting)
+    waiting.clear()
+    rows = Task.objects.filter(pk__in=ids).select_related("owner").defer(*HEAVY) if ids else ()
+    if ids or wake:
+        events.publish([("task", task_row(task)) for task in rows], wake=wake)

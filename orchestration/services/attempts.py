@@ -1,0 +1,379 @@
+"""Attempts: started, renewed and ended by the worker that holds their token.
+
+Every function is fenced by the token: a late or doubled call changes no row and says so by False or None.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from orchestration import queue
+from orchestration.errors import DroverError
+from orchestration.models import Attempt, ModelConfig, Node, NodeModel, Task
+from orchestration.ollama.wire import Metrics
+from orchestration.policy.retries import RetryPolicy, next_delay
+from orchestration.policy.states import AttemptStatus, TaskStatus
+from orchestration.services.announce import announce_tasks
+
+LEASES_LOST_AT_MOST = 5
+"""A task whose worker died this often is taken for the cause of it and fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """What a finished attempt brings home. ``request`` is what was sent, without images."""
+
+    output: str = ""
+    thinking: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    vectors: list[list[float]] | None = None
+    metrics: Metrics
+    first_token_at: datetime | None = None
+    done_reason: str | None = None
+    request: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """``lost``: attempts that are no longer ours. ``cancel``: those somebody wants to end."""
+
+    lost: set[int] = field(default_factory=set)
+    cancel: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptWork:
+    """Everything a worker needs for one attempt. ``options`` are Ollama's, with ``num_ctx``."""
+
+    attempt_id: int
+    task_id: int
+    token: str
+    number: int
+    node_id: int
+    node_name: str
+    base_url: str
+    verify_tls: bool
+    model: str
+    model_loaded: bool
+    capabilities: tuple[str, ...]
+    num_ctx: int
+    type: str
+    prompt: str
+    inputs: list[str]
+    messages: list[dict[str, Any]]
+    system: str
+    images: list[str]
+    options: dict[str, Any]
+    format: Any
+    tools: list[dict[str, Any]] | None
+    think: Any
+    keep_alive: timedelta
+    timeout: timedelta | None
+
+
+@transaction.atomic
+def start(*, attempt_id: int, token: str, worker: str, now: datetime | None = None) -> AttemptWork | None:
+    """Starts the attempt if the token still holds it. None: a duplicate or a late delivery, drop the job."""
+    now = now or timezone.now()
+    mine = Attempt.objects.filter(pk=attempt_id, token=token, status=AttemptStatus.GRANTED, ended_at=None)
+    started = {"status": AttemptStatus.RUNNING, "started_at": now, "worker": worker}
+    if not mine.update(lease_until=now + settings.DROVER_LEASE, **started):
+        return None
+    attempt = Attempt.objects.select_related("task", "node").get(pk=attempt_id)
+    if attempt.node is None or attempt.task.cancel_requested_at:
+        _lose(attempt_id, token, now, "node_lost", "its node was removed")
+        return None
+    if not Task.objects.transition(attempt.task_id, TaskStatus.RUNNING, held_by=token, started_at=now):
+        _end(attempt_id, token, AttemptStatus.LOST, now, counts_as_try=False)
+        return None
+    announce_tasks([attempt.task_id])
+    return _work(attempt, attempt.task, attempt.node)
+
+
+def _work(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
+    config = ModelConfig.objects.filter(model_name=attempt.model_name).first() or ModelConfig()
+    installed = NodeModel.objects.filter(node=node, model__name=attempt.model_name).select_related("model").first()
+    timeout = task.timeout_seconds or config.timeout_seconds
+    keep_alive = max(task.keep_alive_seconds or 0, config.keep_alive_seconds or 0)
+    return AttemptWork(
+        attempt_id=attempt.pk,
+        task_id=task.pk,
+        token=attempt.token,
+        number=attempt.number,
+        node_id=node.pk,
+        node_name=node.name,
+        base_url=node.base_url,
+        verify_tls=node.verify_tls,
+        model=attempt.model_name,
+        model_loaded=bool(installed and installed.loaded and installed.loaded_context == attempt.num_ctx),
+        capabilities=tuple(installed.model.capabilities) if installed else (),
+        num_ctx=attempt.num_ctx,
+        type=task.type,
+        prompt=task.input if isinstance(task.input, str) else "",
+        inputs=[task.input] if isinstance(task.input, str) else task.input,
+        messages=_messages(task),
+        system=task.system_prompt,
+        images=task.images,
+        options={**config.options, **task.options, "num_ctx": attempt.num_ctx},
+        format=task.format,
+        tools=task.tools,
+        think=task.think,
+        keep_alive=max(timedelta(seconds=keep_alive), settings.DROVER_KEEP_ALIVE),
+        timeout=timedelta(seconds=timeout) if timeout else None,
+    )
+
+
+def _messages(task: Task) -> list[dict[str, Any]]:
+    """The conversation as Ollama takes it: the agent's system prompt first unless the caller brought one."""
+    messages = task.messages or [{"role": "user", "content": task.input}]
+    if task.images:
+        last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=len(messages) - 1)
+        messages = [{**m, "images": task.images} if i == last else m for i, m in enumerate(messages)]
+    if task.system_prompt and messages[0]["role"] != "system":
+        messages = [{"role": "system", "content": task.system_prompt}, *messages]
+    return messages
+
+
+@transaction.atomic
+def complete(*, attempt_id: int, token: str, result: AttemptResult, now: datetime | None = None) -> bool:
+    """Result and metrics in one transaction. False when the attempt is no longer ours."""
+    now = now or timezone.now()
+    attempt = _end(attempt_id, token, AttemptStatus.COMPLETED, now, **_measured(result), request=result.request)
+    if attempt is None:
+        return False
+    Task.objects.transition(
+        attempt.task_id,
+        TaskStatus.COMPLETED,
+        held_by=token,
+        token="",
+        ended_at=now,
+        progress=100,
+        phase="",
+        message="",
+        error="",
+        error_code="",
+        output=result.output,
+        thinking=result.thinking,
+        tool_calls=list(result.tool_calls),
+        vectors=result.vectors,
+        **_timings(attempt, now, result),
+    )
+    announce_tasks([attempt.task_id], wake=True)
+    return True
+
+
+def _measured(result: AttemptResult) -> dict[str, Any]:
+    metrics = result.metrics
+    return {
+        "first_token_at": result.first_token_at,
+        "load_seconds": metrics.load.total_seconds(),
+        "prefill_seconds": metrics.prefill.total_seconds(),
+        "decode_seconds": metrics.decode.total_seconds(),
+        "prompt_tokens": metrics.prompt_tokens,
+        "output_tokens": metrics.output_tokens,
+    }
+
+
+def _timings(attempt: Attempt, now: datetime, result: AttemptResult) -> dict[str, Any]:
+    """Where the task's time went. Queued is the wait in Drover plus the wait for a slot inside Ollama."""
+    started = attempt.started_at or now
+    first = result.first_token_at
+    measured = _measured(result)
+    measured.pop("first_token_at")
+    waited = (started - attempt.task.waited_since) + result.metrics.queued_inside
+    return {
+        **measured,
+        "queued_seconds": max(0.0, waited.total_seconds()),
+        "first_token_seconds": (first - started).total_seconds() if first else None,
+        "duration_seconds": (now - attempt.task.created_at).total_seconds(),
+    }
+
+
+@transaction.atomic
+def fail(
+    *,
+    attempt_id: int,
+    token: str,
+    error: DroverError,
+    output: str = "",
+    thinking: str = "",
+    request: dict[str, Any] | None = None,
+    first_token_at: datetime | None = None,
+    now: datetime | None = None,
+) -> bool:
+    """Ends the attempt; the task is tried again or fails with the error's words. False when it is no longer ours."""
+    now = now or timezone.now()
+    ended = {"error_code": error.code, "error": error.message, "request": request, "first_token_at": first_token_at}
+    attempt = _end(attempt_id, token, AttemptStatus.FAILED, now, **ended)
+    if attempt is None:
+        return False
+    task = attempt.task
+    tries = task.tries + 1
+    policy = RetryPolicy(max_tries=task.max_tries, first_delay=settings.DROVER_RETRY_DELAY)
+    delay = next_delay(policy, tries=tries, retryable=error.retryable, spread=random.random())
+    if task.cancel_requested_at:
+        _cancel(task, token, now, output, thinking)
+    elif delay is None:
+        _fail(task, token, now, error, tries, output, thinking)
+    else:
+        Attempt.objects.filter(pk=attempt_id).update(retry_at=now + delay)
+        _requeue(task, token, not_before=now + delay, error=error.message, error_code=error.code, tries=tries)
+    announce_tasks([task.pk], wake=True)
+    return True
+
+
+@transaction.atomic
+def cancelled(
+    *, attempt_id: int, token: str, output: str = "", thinking: str = "", now: datetime | None = None
+) -> bool:
+    """The stream was closed because somebody asked for it. What was written so far is kept."""
+    now = now or timezone.now()
+    attempt = _end(attempt_id, token, AttemptStatus.CANCELLED, now)
+    if attempt is None:
+        return False
+    _cancel(attempt.task, token, now, output, thinking)
+    announce_tasks([attempt.task_id], wake=True)
+    return True
+
+
+@transaction.atomic
+def give_back(*, attempt_id: int, token: str, reason: str, now: datetime | None = None) -> bool:
+    """The worker cannot finish it: back into the line, and it does not count as a try."""
+    now = now or timezone.now()
+    attempt = _lose(attempt_id, token, now, "given_back", reason)
+    if attempt is None:
+        return False
+    announce_tasks([attempt.task_id], wake=True)
+    return True
+
+
+@transaction.atomic
+def renew(*, tokens: Mapping[int, str], now: datetime | None = None) -> Renewal:
+    """Renews the leases of all a worker holds in one statement and tells what became of the rest."""
+    if not tokens:
+        return Renewal()
+    now = now or timezone.now()
+    mine = Attempt.objects.filter(pk__in=tokens, token__in=tokens.values(), ended_at=None)
+    mine.update(lease_until=now + settings.DROVER_LEASE)
+    held = dict(mine.values_list("pk", "task__cancel_requested_at"))
+    return Renewal(lost=set(tokens) - set(held), cancel={pk for pk, asked in held.items() if asked})
+
+
+@transaction.atomic
+def expire_leases(*, now: datetime) -> int:
+    """Attempts whose lease has ended return to the line. The number of them."""
+    expired = Attempt.objects.filter(ended_at=None, lease_until__lt=now).values_list("pk", "token", "status")
+    tasks = []
+    for pk, token, status in list(expired):
+        never_started = status == AttemptStatus.GRANTED
+        code = "never_started" if never_started else "lease_lost"
+        words = "no worker took it up in time" if never_started else "its worker stopped answering"
+        attempt = _lose(pk, token, now, code, words)
+        tasks += [attempt.task_id] if attempt else []
+    announce_tasks(tasks)
+    return len(tasks)
+
+
+@transaction.atomic
+def revoke_node(*, node_id: int, reason: str, now: datetime | None = None) -> int:
+    """Everything in flight on a node moves on; its workers are told to close their streams."""
+    now = now or timezone.now()
+    live = Attempt.objects.filter(node_id=node_id, ended_at=None).values_list("pk", "token")
+    lost = [attempt for pk, token in list(live) if (attempt := _lose(pk, token, now, "node_lost", reason))]
+    announce_tasks([attempt.task_id for attempt in lost], wake=True)
+    transaction.on_commit(lambda: _stop_all(attempt.pk for attempt in lost), robust=True)
+    return len(lost)
+
+
+def _stop_all(attempt_ids: Iterable[int]) -> None:
+    for attempt_id in attempt_ids:
+        queue.stop_attempt(attempt_id)
+
+
+def _end(attempt_id: int, token: str, status: AttemptStatus, now: datetime, **fields: Any) -> Attempt | None:
+    """The attempt with its task, if it was ours to end."""
+    mine = Attempt.objects.filter(pk=attempt_id, token=token, ended_at=None)
+    if not mine.update(status=status, ended_at=now, **fields):
+        return None
+    return Attempt.objects.select_related("task").get(pk=attempt_id)
+
+
+def _lose(attempt_id: int, token: str, now: datetime, code: str, reason: str) -> Attempt | None:
+    attempt = _end(attempt_id, token, AttemptStatus.LOST, now, error_code=code, error=reason[:500], counts_as_try=False)
+    if attempt is None:
+        return None
+    task = attempt.task
+    if task.cancel_requested_at:
+        _cancel(task, token, now, "", "")
+    elif code == "lease_lost" and _leases_lost(task) >= LEASES_LOST_AT_MOST:
+        error = DroverError(f"The worker running this task died {LEASES_LOST_AT_MOST} times; it is not tried again.")
+        _fail(task, token, now, error, task.tries, "", "")
+    else:
+        _requeue(task, token, not_before=None, error="", error_code="", tries=task.tries)
+    return attempt
+
+
+def _leases_lost(task: Task) -> int:
+    return Attempt.objects.filter(task=task, status=AttemptStatus.LOST, error_code="lease_lost").count()
+
+
+def _requeue(task: Task, token: str, *, not_before: datetime | None, error: str, error_code: str, tries: int) -> None:
+    """Back into the line. The node stays noted as the one to avoid."""
+    Task.objects.transition(
+        task.pk,
+        TaskStatus.PENDING,
+        held_by=token,
+        token="",
+        not_before=not_before,
+        error=error,
+        error_code=error_code,
+        tries=tries,
+        node_name="",
+        model_used="",
+        started_at=None,
+        decision_reason="",
+        progress=0,
+        phase="",
+        message="",
+    )
+
+
+def _cancel(task: Task, token: str, now: datetime, output: str, thinking: str) -> None:
+    Task.objects.transition(
+        task.pk,
+        TaskStatus.CANCELLED,
+        held_by=token,
+        token="",
+        ended_at=now,
+        duration_seconds=(now - task.created_at).total_seconds(),
+        output=output,
+        thinking=thinking,
+        phase="",
+        message="",
+        error="",
+        error_code="",
+    )
+
+
+def _fail(task: Task, token: str, now: datetime, error: DroverError, tries: int, output: str, thinking: str) -> None:
+    Task.objects.transition(
+        task.pk,
+        TaskStatus.FAILED,
+        held_by=token,
+        token="",
+        ended_at=now,
+        duration_seconds=(now - task.created_at).total_seconds(),
+        tries=tries,
+        error=error.message,
+        error_code=error.code,
+        output=output,
+        thinking=thinking,
+        phase="",
+        message="",
+    )

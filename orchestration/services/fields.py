@@ -1,0 +1,27 @@
+"""What the services for edited objects share: setting named fields, and turning Django's complaints into ours."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models
+
+from orchestration.errors import Conflict, DroverError, InvalidInput
+
+
+def apply(obj: models.Model, fields: dict[str, Any], known: Iterable[str]) -> None:
+    unknown = set(fields) - set(known)
+    if unknown:
+        raise InvalidInput(f"There is no field {', '.join(sorted(unknown))}.", fields=sorted(unknown))
+    for name, value in fields.items():
+        setattr(obj, name, value)
+
+
+def invalid(error: ValidationError, obj: models.Model) -> DroverError:
+    """Every problem in one message; Conflict when a unique name is taken."""
+    problems = {
+        ("" if name == NON_FIELD_ERRORS else name): " ".join(messages) for name, messages in error.message_dict.items()
+    }
+    text = " ".join(f"{name}: {message}" if name else message for name, message in problems.items())
+    taken = any(item.code == "unique" for items in error.error_dict.values() for item in items)
+    return Conflict(text, fields=problems) if taken else InvalidInput(text, fields=problems)

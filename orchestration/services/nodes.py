@@ -1,0 +1,261 @@
+"""Nodes: added, changed, drained, removed, and what the monitor saw of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from orchestration import events, payloads
+from orchestration.errors import InvalidInput, NotFound
+from orchestration.models import Node, NodeModel, OllamaModel
+from orchestration.ollama.addresses import AddressPolicy, check_url
+from orchestration.ollama.wire import InstalledModel, LoadedModel
+from orchestration.permissions import Action, Actor, require
+from orchestration.policy.routing import full_name
+from orchestration.policy.states import NodeHealth
+from orchestration.services import attempts, audit
+from orchestration.services.fields import apply, invalid
+
+FIELDS = ("name", "base_url", "enabled", "slots_per_model", "vram_bytes", "labels", "verify_tls", "simulated")
+
+
+@transaction.atomic
+def create(*, actor: Actor, **fields: Any) -> Node:
+    """Raises InvalidNodeAddress for an address Drover may not call, Conflict for a name or address that is taken."""
+    require(actor, Action.EDIT_NODE)
+    node = Node(slots_per_model=settings.DROVER_SLOTS_PER_MODEL)
+    _save(node, fields)
+    audit.record(actor, "node.created", node, base_url=node.base_url)
+    _announce(node)
+    return node
+
+
+@transaction.atomic
+def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
+    """A changed address is an unknown server: its health starts anew."""
+    require(actor, Action.EDIT_NODE)
+    node = _locked(node_id)
+    before = {name: getattr(node, name) for name in FIELDS}
+    _save(node, fields)
+    if node.base_url != before["base_url"]:
+        _forget_health(node)
+    if not node.enabled:
+        attempts.revoke_node(node_id=node.pk, reason=f"{node.name} was disabled by {actor.name}")
+    after = {name: getattr(node, name) for name in FIELDS}
+    audit.record(actor, "node.changed", node, changes=audit.changes(before, after))
+    _announce(node)
+    return node
+
+
+@transaction.atomic
+def set_draining(*, actor: Actor, node_id: int, draining: bool) -> Node:
+    """A draining node finishes what it has and takes nothing new."""
+    require(actor, Action.EDIT_NODE)
+    node = _locked(node_id)
+    if node.draining != draining:
+        node.draining = draining
+        node.save(update_fields=["draining"])
+        audit.record(actor, "node.drained" if draining else "node.resumed", node)
+        _announce(node)
+    return node
+
+
+@transaction.atomic
+def delete(*, actor: Actor, node_id: int) -> None:
+    """What runs on it moves on; the history keeps its name."""
+    require(actor, Action.EDIT_NODE)
+    node = _locked(node_id)
+    attempts.revoke_node(node_id=node.pk, reason=f"{node.name} was removed by {actor.name}")
+    audit.record(actor, "node.deleted", node, base_url=node.base_url)
+    gone = {**payloads.node(node), "deleted": True}
+    events.on_commit(("node", gone), wake=True)
+    node.delete()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What one look at a node found. ``error`` in words for people when it failed."""
+
+    at: datetime
+    error: str = ""
+    ollama_version: str = ""
+    latency_seconds: float | None = None
+    installed: Sequence[InstalledModel] | None = None
+    loaded: Sequence[LoadedModel] | None = None
+
+
+@transaction.atomic
+def record_poll(*, node_id: int, poll: Poll) -> Node | None:
+    """Health with its reason, and what is installed and loaded. A failed part never replaces what is known.
+
+    None when the node is gone. After DROVER_NODE_FAILURES failed polls in a row it is unhealthy and its attempts
+    move on.
+    """
+    node = Node.objects.select_for_update().filter(pk=node_id).first()
+    if node is None:
+        return None
+    before = _visible(node)
+    if poll.error:
+        _note_failure(node, poll)
+    else:
+        _note_success(node, poll)
+    changed = _record_models(node, poll)
+    node.save()
+    if changed or before != _visible(node):
+        _announce(node)
+    return node
+
+
+def _visible(node: Node) -> tuple[Any, ...]:
+    return node.health, node.health_reason, node.ollama_version
+
+
+def _note_failure(node: Node, poll: Poll) -> None:
+    node.polled_at = poll.at
+    node.failures += 1
+    unknown = node.health == NodeHealth.UNKNOWN
+    if node.failures < settings.DROVER_NODE_FAILURES and not unknown:
+        return
+    node.health_reason = poll.error[:300]
+    if node.health != NodeHealth.UNHEALTHY:
+        node.health = NodeHealth.UNHEALTHY
+        node.health_changed_at = poll.at
+        attempts.revoke_node(node_id=node.pk, reason=f"{node.name} stopped answering: {poll.error}")
+
+
+def _note_success(node: Node, poll: Poll) -> None:
+    node.polled_at = node.seen_at = poll.at
+    node.failures = 0
+    node.health_reason = ""
+    node.ollama_version = poll.ollama_version
+    node.latency_seconds = poll.latency_seconds
+    if node.health != NodeHealth.HEALTHY:
+        node.health = NodeHealth.HEALTHY
+        node.health_changed_at = poll.at
+
+
+def _record_models(node: Node, poll: Poll) -> bool:
+    """Writes only rows that differ; whether any did."""
+    rows = {row.model.name: row for row in node.node_models.select_related("model")}
+    changed = False
+    if poll.installed is not None:
+        changed |= _record_installed(node, poll.installed, rows)
+    if poll.loaded is not None:
+        changed |= _record_loaded(node, poll.loaded, rows)
+    gone = [row.pk for row in rows.values() if not row.installed and not row.loaded]
+    return bool(NodeModel.objects.filter(pk__in=gone).delete()[0]) or changed
+
+
+def _record_installed(node: Node, installed: Sequence[InstalledModel], rows: dict[str, NodeModel]) -> bool:
+    changed = False
+    seen = {full_name(item.name): item for item in installed}
+    for name, item in seen.items():
+        row = rows.get(name) or _new_row(node, _known_model(name, item), rows)
+        facts = {
+            "digest": item.digest,
+            "size_bytes": item.size_bytes,
+            "modified_at": item.modified_at,
+            "installed": True,
+        }
+        changed |= _store(row, facts)
+        changed |= _store(row.model, _model_facts(item))
+    for name, row in rows.items():
+        if name not in seen and row.installed:
+            changed |= _store(row, {"installed": False})
+    return changed
+
+
+def _record_loaded(node: Node, loaded: Sequence[LoadedModel], rows: dict[str, NodeModel]) -> bool:
+    changed = False
+    seen = {full_name(item.name): item for item in loaded}
+    for name, item in seen.items():
+        model = rows[name].model if name in rows else OllamaModel.objects.get_or_create(name=name)[0]
+        row = rows.get(name) or _new_row(node, model, rows, installed=False)
+        facts = {
+            "loaded": True,
+            "loaded_bytes": item.size_bytes,
+            "vram_bytes": item.vram_bytes,
+            "loaded_context": item.context_length,
+            "expires_at": item.expires_at,
+        }
+        changed |= _store(row, facts)
+    for name, row in rows.items():
+        if name not in seen and row.loaded:
+            changed |= _store(row, {"loaded": False, "loaded_bytes": None, "vram_bytes": None, "loaded_context": None})
+    return changed
+
+
+def _new_row(node: Node, model: OllamaModel, rows: dict[str, NodeModel], *, installed: bool = True) -> NodeModel:
+    row = NodeModel.objects.create(node=node, model=model, installed=installed)
+    rows[model.name] = row
+    return row
+
+
+def _known_model(name: str, item: InstalledModel) -> OllamaModel:
+    return OllamaModel.objects.get_or_create(name=name, defaults=_model_facts(item))[0]
+
+
+def _model_facts(item: InstalledModel) -> dict[str, Any]:
+    facts = {
+        "family": item.family,
+        "parameter_size": item.parameter_size,
+        "quantization": item.quantization,
+        "capabilities": list(item.capabilities),
+        "context_length": item.context_length,
+        "size_bytes": item.size_bytes,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _store(row: NodeModel | OllamaModel, facts: dict[str, Any]) -> bool:
+    changed = [name for name, value in facts.items() if getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, facts[name])
+    if changed:
+        row.save(update_fields=changed)
+    return bool(set(changed) - {"expires_at"})
+
+
+def _forget_health(node: Node) -> None:
+    node.health = NodeHealth.UNKNOWN
+    node.health_reason = ""
+    node.health_changed_at = timezone.now()
+    node.failures = 0
+    node.ollama_version = ""
+    node.save()
+    attempts.revoke_node(node_id=node.pk, reason=f"the address of {node.name} was changed")
+
+
+def _announce(node: Node) -> None:
+    Node.objects.filter(pk=node.pk).update(version=F("version") + 1)
+    node.version += 1
+    events.on_commit(("node", payloads.node(node)), wake=True)
+
+
+def _locked(node_id: int) -> Node:
+    node = Node.objects.select_for_update().filter(pk=node_id).first()
+    if node is None:
+        raise NotFound(f"There is no node {node_id}.")
+    return node
+
+
+def _save(node: Node, fields: dict[str, Any]) -> None:
+    apply(node, fields, FIELDS)
+    node.name = node.name.strip()
+    if not node.name or node.name.isdigit():
+        raise InvalidInput("Give the node a name; digits alone could be mistaken for an id.", field="name")
+    if not isinstance(node.labels, list | tuple) or not all(isinstance(item, str) for item in node.labels):
+        raise InvalidInput("labels is a list of strings.", field="labels")
+    node.labels = list(node.labels)
+    node.base_url = check_url(node.base_url, AddressPolicy(allow_private=settings.DROVER_ALLOW_PRIVATE_NODES))
+    try:
+        node.full_clean()
+    except ValidationError as error:
+        raise invalid(error, node) from error
+    node.save()

@@ -1,0 +1,230 @@
+"""Submitting: one task or thousands become a run, with what they need of their agent frozen into each."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from orchestration import events
+from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, TooManyWaiting
+from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Run, Task, TaskDependency
+from orchestration.permissions import Action, Actor, require
+from orchestration.policy.context import bucket
+from orchestration.policy.routing import AgentModels, KnownModel, Route, route, suggestion
+from orchestration.policy.states import UNFINISHED, RunKind, TaskStatus
+from orchestration.services import audit
+from orchestration.services.announce import announce_tasks
+from orchestration.services.specs import TaskSpec, checked
+
+ANNOUNCED_ONE_BY_ONE = 50
+_BATCH = 500
+_RETRY_AFTER = timedelta(seconds=30)
+
+
+def submit(
+    *,
+    actor: Actor,
+    agent: Agent,
+    specs: Sequence[TaskSpec],
+    sequential: bool = False,
+    continue_on_error: bool = False,
+    idempotency_key: str | None = None,
+    request_hash: str = "",
+    allow_missing_models: bool = False,
+) -> Run:
+    """All tasks or none. The same idempotency key of the same user answers with the run it made the first time.
+
+    Raises InvalidInput, ModelUnavailable (unless ``allow_missing_models``), TooManyWaiting, Conflict (the key was used
+    for something else).
+    """
+    require(actor, Action.SUBMIT_TASK)
+    if idempotency_key and (earlier := _earlier(actor, idempotency_key, request_hash)):
+        return earlier
+    wanted = _checked_all(specs)
+    try:
+        with transaction.atomic():
+            _check_room(actor, len(wanted))
+            kind = RunKind.SINGLE if len(wanted) == 1 else RunKind.SEQUENCE if sequential else RunKind.BATCH
+            run = Run.objects.create(
+                kind=kind,
+                owner_id=actor.user_id,
+                agent=agent,
+                agent_name=agent.name,
+                continue_on_error=continue_on_error,
+                idempotency_key=idempotency_key or None,
+                request_hash=request_hash,
+            )
+            tasks = _create(run, agent, actor, wanted, allow_missing_models, sequential)
+            audit.record(actor, "run.submitted", run, tasks=len(tasks), agent=agent.name)
+            _announce(run, tasks)
+    except IntegrityError:
+        earlier = _earlier(actor, idempotency_key, request_hash) if idempotency_key else None
+        if earlier is None:
+            raise
+        return earlier
+    return run
+
+
+def _earlier(actor: Actor, key: str, request_hash: str) -> Run | None:
+    run = Run.objects.filter(owner_id=actor.user_id, idempotency_key=key).first()
+    if run and run.request_hash != request_hash:
+        raise Conflict("This Idempotency-Key was used for a different request; use a new one.", run_id=run.pk)
+    return run
+
+
+def _checked_all(specs: Sequence[TaskSpec]) -> list[TaskSpec]:
+    most = settings.DROVER_MAX_TASKS_PER_REQUEST
+    if not 1 <= len(specs) <= most:
+        raise InvalidInput(f"Send 1 to {most:,} tasks at a time, not {len(specs):,}.", field="tasks")
+    wanted = []
+    for number, spec in enumerate(specs):
+        try:
+            wanted.append(checked(spec))
+        except InvalidInput as error:
+            if len(specs) > 1:
+                error.message = f"tasks[{number}]: {error.message}"
+            error.detail = {**error.detail, "task": number}
+            raise
+    return wanted
+
+
+def _check_room(actor: Actor, count: int) -> None:
+    unfinished = Task.objects.filter(status__in=UNFINISHED)
+    bounds = [
+        (unfinished, settings.DROVER_MAX_WAITING, "in all"),
+        (unfinished.filter(owner_id=actor.user_id), settings.DROVER_MAX_WAITING_PER_USER, f"for {actor.name}"),
+    ]
+    for rows, most, whose in bounds:
+        waiting = rows.count()
+        if waiting + count > most:
+            raise TooManyWaiting(
+                f"{waiting:,} tasks are unfinished {whose}, {most:,} may be. Try again when some are done.",
+                retry_after=_RETRY_AFTER,
+                unfinished=waiting,
+                most=most,
+            )
+
+
+def _create(
+    run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], allow_missing: bool, sequential: bool
+) -> list[Task]:
+    lanes = _Lanes(agent, allow_missing)
+    now = timezone.now()
+    tasks = [
+        _task(run, agent, actor, spec, lanes.lane(spec), position, now, blocked=sequential and position > 0)
+        for position, spec in enumerate(specs)
+    ]
+    created = Task.objects.bulk_create(tasks, batch_size=_BATCH)
+    if sequential:
+        edges = [TaskDependency(task=task, needs=needed) for needed, task in itertools.pairwise(created)]
+        TaskDependency.objects.bulk_create(edges, batch_size=_BATCH)
+    return created
+
+
+def _task(
+    run: Run, agent: Agent, actor: Actor, spec: TaskSpec, lane: Lane, position: int, now: datetime, *, blocked: bool
+) -> Task:
+    options = {**agent.options, **spec.parameters}
+    options.pop("num_ctx", None)
+    return Task(
+        run=run,
+        position=position,
+        owner_id=actor.user_id,
+        agent=agent,
+        agent_name=agent.name,
+        lane=lane,
+        type=spec.type,
+        title=spec.title.strip()[:160] or _title(spec),
+        status=TaskStatus.BLOCKED if blocked else TaskStatus.PENDING,
+        priority=spec.priority,
+        tags=list(spec.tags),
+        client_ref=spec.client_ref,
+        metadata=dict(spec.metadata),
+        retried_from_id=spec.retried_from,
+        ready_at=None if blocked else now,
+        max_tries=spec.max_tries or agent.max_tries or settings.DROVER_MAX_TRIES,
+        model_name=spec.model_name and lane.models[0],
+        timeout_seconds=spec.timeout_seconds or agent.timeout_seconds,
+        keep_alive_seconds=spec.keep_alive_seconds,
+        system_prompt=agent.system_prompt,
+        input=spec.input,
+        messages=spec.messages,
+        parameters=dict(spec.parameters),
+        options=options,
+        format=spec.format or None,
+        tools=spec.tools,
+        think=spec.think,
+        images=list(spec.images),
+    )
+
+
+def _title(spec: TaskSpec) -> str:
+    """The first line with something in it."""
+    if spec.messages:
+        users = [message.get("content", "") for message in spec.messages if message["role"] == "user"]
+        text = (users or [spec.messages[-1].get("content", "")])[-1]
+    else:
+        text = spec.input if isinstance(spec.input, str) else spec.input[0]
+    return next((line.strip()[:160] for line in text.splitlines() if line.strip()), spec.type)
+
+
+class _Lanes:
+    """Finds the lane of each task of one submission, asking the database once for each kind."""
+
+    def __init__(self, agent: Agent, allow_missing: bool) -> None:
+        self._agent = agent
+        self._models = AgentModels(
+            models=agent.models, default_model=agent.default_model, preferences=agent.routing_preferences
+        )
+        self._allow_missing = allow_missing
+        self._known = known_models()
+        self._sizes: dict[str, Any] = dict(ModelConfig.objects.values_list("model_name", "options__num_ctx"))
+        self._found: dict[tuple[str, str, Any], Lane] = {}
+
+    def lane(self, spec: TaskSpec) -> Lane:
+        num_ctx = spec.parameters.get("num_ctx", self._agent.options.get("num_ctx"))
+        key = (spec.type, spec.model_name, num_ctx)
+        if key not in self._found:
+            self._found[key] = self._make(spec, num_ctx)
+        return self._found[key]
+
+    def _make(self, spec: TaskSpec, num_ctx: int | None) -> Lane:
+        found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
+        if not found.installed and not self._allow_missing:
+            raise self._unavailable(found, spec)
+        if num_ctx is None and found.models:
+            num_ctx = self._sizes.get(found.models[0])
+        size = bucket(num_ctx, default=settings.DROVER_DEFAULT_NUM_CTX)
+        key = hashlib.sha256(json.dumps([found.models, size]).encode()).hexdigest()
+        return Lane.objects.get_or_create(key=key, defaults={"models": list(found.models), "num_ctx": size})[0]
+
+    def _unavailable(self, found: Route, spec: TaskSpec) -> ModelUnavailable:
+        names = ", ".join(found.models) or f"a model for {spec.type}"
+        return ModelUnavailable(
+            f"No node has {names}. {suggestion(found.models, self._known)}",
+            models=list(found.models),
+            installed=sorted(self._known),
+        )
+
+
+def known_models() -> dict[str, KnownModel]:
+    """What is installed on any enabled node, by full name; a node that is away still counts."""
+    rows = NodeModel.objects.filter(installed=True, node__enabled=True)
+    return {
+        name: KnownModel(name=name, capabilities=frozenset(capabilities))
+        for name, capabilities in rows.values_list("model__name", "model__capabilities").distinct()
+    }
+
+
+def _announce(run: Run, tasks: Sequence[Task]) -> None:
+    if len(tasks) <= ANNOUNCED_ONE_BY_ONE:
+        announce_tasks([task.pk for task in tasks], wake=True)
+    else:
+        added = {"run_id": run.pk, "count": len(tasks), "agent": run.agent_name}
+        events.on_commit(("tasks_added", added), wake=True)

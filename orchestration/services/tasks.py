@@ -1,0 +1,216 @@
+"""Tasks as people handle them: cancelled, retried, edited, deleted; and the steps of a run that become ready."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from orchestration import events, queue
+from orchestration.errors import Conflict, NotFound
+from orchestration.models import Attempt, Run, Task, TaskDependency
+from orchestration.permissions import Action, Actor, require
+from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
+from orchestration.services import audit
+from orchestration.services.announce import HEAVY, announce_tasks
+from orchestration.services.specs import TaskSpec, check_priority, check_tags
+from orchestration.services.submission import submit
+
+__all__ = [
+    "TaskSpec",
+    "cancel",
+    "cancel_run",
+    "delete_ended",
+    "edit_waiting",
+    "promote",
+    "retry",
+    "submit",
+]
+
+
+@transaction.atomic
+def cancel(*, actor: Actor, task_id: int) -> Task:
+    """At once for a task that waits; a running one is asked to stop and ends as cancelled when its stream is closed.
+
+    Raises Conflict when it has already ended.
+    """
+    task = _get(task_id)
+    require(actor, Action.CANCEL_TASK, task)
+    if not (_cancel_waiting(task, timezone.now()) or _ask_to_stop(task)):
+        raise Conflict(f"Task {task_id} has already ended.", status=_get(task_id).status)
+    audit.record(actor, "task.cancelled", task)
+    announce_tasks([task_id], wake=True)
+    return _get(task_id)
+
+
+@transaction.atomic
+def cancel_run(*, actor: Actor, run_id: int) -> int:
+    """Cancels whatever of the run has not ended. The number of tasks."""
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    require(actor, Action.CANCEL_TASK, run)
+    now = timezone.now()
+    unfinished = list(Task.objects.filter(run=run, status__in=UNFINISHED).defer(*HEAVY))
+    cancelled = [task for task in unfinished if _cancel_waiting(task, now) or _ask_to_stop(task)]
+    audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
+    announce_tasks([task.pk for task in cancelled], wake=True)
+    return len(cancelled)
+
+
+def _cancel_waiting(task: Task, now: datetime) -> bool:
+    """Ends a task that no worker has started. A slot already granted to it becomes free."""
+    held = Attempt.objects.filter(task=task, ended_at=None, status=AttemptStatus.GRANTED)
+    held.update(status=AttemptStatus.CANCELLED, ended_at=now, counts_as_try=False)
+    return Task.objects.filter(status__in=WAITING | {TaskStatus.ASSIGNED}).transition(
+        task.pk,
+        TaskStatus.CANCELLED,
+        token="",
+        cancel_requested_at=now,
+        ended_at=now,
+        duration_seconds=(now - task.created_at).total_seconds(),
+        not_before=None,
+        phase="",
+        message="",
+        error="",
+        error_code="",
+    )
+
+
+def _ask_to_stop(task: Task) -> bool:
+    """For a running task only its worker, or the end of its lease, writes the end."""
+    running = Task.objects.filter(pk=task.pk, status=TaskStatus.RUNNING)
+    if not running.exists():
+        return False
+    running.filter(cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+    attempt_id = running.values_list("attempt_id", flat=True).get()
+    if attempt_id is not None:
+        transaction.on_commit(lambda: queue.stop_attempt(attempt_id), robust=True)
+    return True
+
+
+@transaction.atomic
+def retry(*, actor: Actor, task_id: int) -> Task:
+    """Puts a failed or cancelled task back into the line for a new attempt. Conflict for any other."""
+    task = _get(task_id)
+    require(actor, Action.RETRY_TASK, task)
+    ended = Task.objects.filter(status__in=ENDED)
+    if not ended.transition(task_id, TaskStatus.PENDING, **_AS_NEW, ready_at=timezone.now()):
+        raise Conflict(
+            f"Task {task_id} is {task.status}; only a failed or cancelled task can be retried.", status=task.status
+        )
+    audit.record(actor, "task.retried", task)
+    announce_tasks([task_id], wake=True)
+    return _get(task_id)
+
+
+_AS_NEW = {
+    "token": "",
+    "tries": 0,
+    "node": None,
+    "node_name": "",
+    "model_used": "",
+    "decision_reason": "",
+    "not_before": None,
+    "started_at": None,
+    "ended_at": None,
+    "cancel_requested_at": None,
+    "progress": 0,
+    "phase": "",
+    "message": "",
+    "error": "",
+    "error_code": "",
+    "output": "",
+    "thinking": "",
+    "tool_calls": [],
+    "vectors": None,
+    "prompt_tokens": None,
+    "output_tokens": None,
+    "queued_seconds": None,
+    "load_seconds": None,
+    "prefill_seconds": None,
+    "decode_seconds": None,
+    "first_token_seconds": None,
+    "duration_seconds": None,
+}
+
+
+@transaction.atomic
+def edit_waiting(*, actor: Actor, task_id: int, priority: int | None = None, tags: Sequence[str] | None = None) -> Task:
+    """Priority and tags of a task that has not started."""
+    task = _get(task_id)
+    require(actor, Action.EDIT_TASK, task)
+    fields: dict[str, object] = {}
+    if priority is not None:
+        fields["priority"] = check_priority(priority)
+    if tags is not None:
+        fields["tags"] = check_tags(tags)
+    if not Task.objects.filter(pk=task_id, status__in=WAITING).update(**fields):
+        raise Conflict(f"Task {task_id} is {task.status}; only a waiting task can be changed.", status=task.status)
+    before = {"priority": task.priority, "tags": task.tags}
+    audit.record(actor, "task.changed", task, changes=audit.changes(before, fields))
+    announce_tasks([task_id], wake=True)
+    return _get(task_id)
+
+
+@transaction.atomic
+def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
+    """Deletes tasks that have ended, with their attempts; a run without tasks goes too. The number of tasks.
+
+    Raises Conflict, and deletes nothing, when one of them has not ended.
+    """
+    tasks = list(Task.objects.filter(pk__in=task_ids).defer(*HEAVY))
+    for task in tasks:
+        require(actor, Action.DELETE_TASK, task)
+        if task.status not in ENDED:
+            raise Conflict(f"Task {task.pk} is {task.status}; cancel it first.", status=task.status)
+        audit.record(actor, "task.deleted", task)
+    runs = {task.run_id for task in tasks}
+    Task.objects.filter(pk__in=[task.pk for task in tasks]).delete()
+    Run.objects.filter(pk__in=runs, tasks=None).delete()
+    events.on_commit(*[("task_deleted", {"id": task.pk}) for task in tasks])
+    return len(tasks)
+
+
+@transaction.atomic
+def promote(*, now: datetime) -> int:
+    """Blocked tasks whose dependencies have ended become pending, or end with them. The number that moved.
+
+    A step whose predecessor did not complete is cancelled, unless its run goes on after errors.
+    """
+    waiting_for = TaskDependency.objects.filter(needs__status__in=UNFINISHED).values("task_id")
+    free = Task.objects.filter(status=TaskStatus.BLOCKED).exclude(pk__in=waiting_for)
+    moved = []
+    for task in free.select_related("run").defer(*HEAVY):
+        broken = _broken_dependency(task)
+        if broken and not task.run.continue_on_error:
+            _end_with(task, broken, now)
+        else:
+            Task.objects.transition(task.pk, TaskStatus.PENDING, ready_at=now)
+        moved.append(task.pk)
+    if moved:
+        announce_tasks(moved)
+    return len(moved)
+
+
+def _broken_dependency(task: Task) -> Task | None:
+    not_completed = task.dependencies.exclude(needs__status=TaskStatus.COMPLETED).select_related("needs").first()
+    return not_completed.needs if not_completed else None
+
+
+def _end_with(task: Task, broken: Task, now: datetime) -> None:
+    Task.objects.transition(
+        task.pk,
+        TaskStatus.CANCELLED,
+        ended_at=now,
+        duration_seconds=(now - task.created_at).total_seconds(),
+        error_code="dependency_failed",
+        error=f"Step {broken.position + 1} “{broken.title}” {broken.status}, so this one was not started.",
+    )
+
+
+def _get(task_id: int) -> Task:
+    task = Task.objects.select_related("owner").defer(*HEAVY).filter(pk=task_id).first()
+    if task is None:
+        raise NotFound(f"There is no task {task_id}.")
+    return task
