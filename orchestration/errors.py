@@ -14,6 +14,8 @@ DroverError
 ├── Conflict                     409  the object is in a state that does not allow this
 ├── PayloadTooLarge              413
 ├── TooManyWaiting               429  the bound on waiting tasks is reached; has retry_after
+├── InternalError                500  a fault of Drover's own; the log has it
+├── TimedOut                     504  an attempt took longer than its limit
 └── OllamaError                  502  a call to a node did not end well
     ├── Unreachable                   no connection, or lost before the first object
     ├── Refused                       an HTTP error before the stream began; has status
@@ -90,6 +92,15 @@ class TooManyWaiting(DroverError):
     def __init__(self, message: str, *, retry_after: timedelta, **detail: Any) -> None:
         super().__init__(message, **detail)
         self.retry_after = retry_after
+
+
+class InternalError(DroverError):
+    code = "internal_error"
+
+
+class TimedOut(DroverError):
+    code = "timeout"
+    http_status = 504
 
 
 class OllamaError(DroverError):

@@ -8,7 +8,9 @@ any moment: the database is the truth, and a reader that finds a gap asks it aga
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from typing import Any
 
@@ -55,10 +57,36 @@ def on_commit(*events: Event, wake: bool = False) -> None:
 
 def publish(events: Iterable[Event], *, wake: bool = False) -> None:
     """Sends now. A Redis that is away costs the hint, not the caller."""
+    entries = [(kind, json.dumps(payload, separators=(",", ":"))) for kind, payload in events]
+    outbox = _OUTBOX.get()
+    if outbox is None:
+        _send_if_possible(entries, wake=wake)
+    else:
+        outbox.append((entries, wake))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What is published inside leaves in one piece at the end: for whoever commits many changes at once."""
+    outbox: list[tuple[list[tuple[str, str]], bool]] = []
+    token = _OUTBOX.set(outbox)
     try:
-        _send([(kind, json.dumps(payload, separators=(",", ":"))) for kind, payload in events], wake=wake)
+        yield
+    finally:
+        _OUTBOX.reset(token)
+        if outbox:
+            entries = [entry for some, _ in outbox for entry in some]
+            _send_if_possible(entries, wake=any(wake for _, wake in outbox))
+
+
+_OUTBOX: ContextVar[list[tuple[list[tuple[str, str]], bool]] | None] = ContextVar("drover_outbox", default=None)
+
+
+def _send_if_possible(entries: list[tuple[str, str]], *, wake: bool) -> None:
+    try:
+        _send(entries, wake=wake)
     except redis.RedisError as error:
-        log.warning("event not sent, Redis is away: %s", error)
+        log.warning("%d events not sent, Redis is away: %s", len(entries), error)
 
 
 def _send(entries: list[tuple[str, str]], *, wake: bool) -> None:
