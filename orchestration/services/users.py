@@ -1,16 +1,22 @@
-"""People: the first admin, one-time login links, and who an actor is."""
+"""People: who they are and may be, the first admin, one-time login links, and who an actor is."""
 
 import hashlib
 import secrets
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from orchestration.errors import Conflict, NotFound
 from orchestration.models import LoginLink, User
-from orchestration.permissions import Actor, Role
+from orchestration.permissions import Action, Actor, Role, require
 from orchestration.services import audit
+from orchestration.services.fields import apply, invalid
+
+FIELDS = ("username", "first_name", "last_name", "email", "role", "is_active", "is_staff")
 
 
 def digest(secret: str) -> str:
@@ -22,6 +28,73 @@ def actor_of(user: User, *, via: str, ip: str | None = None, role: Role | None =
     """``role`` narrows what the user may do, as an API key does; it never widens it."""
     own = user.effective_role
     return Actor(user_id=user.pk, name=user.username, role=own if role is None else own.lower_of(role), via=via, ip=ip)
+
+
+@transaction.atomic
+def create(*, actor: Actor, password: str | None = None, **fields: Any) -> User:
+    """Without a password the person comes in by a login link. ``is_staff`` opens the admin, the role decides there."""
+    require(actor, Action.MANAGE_USERS)
+    user = User()
+    user.set_password(password)
+    _save(user, fields)
+    audit.record(actor, "user.created", user, role=user.role)
+    return user
+
+
+@transaction.atomic
+def update(*, actor: Actor, user_id: int, **fields: Any) -> User:
+    """Raises Conflict when nobody would be left who can manage users."""
+    require(actor, Action.MANAGE_USERS)
+    user = _locked(user_id)
+    before = {name: getattr(user, name) for name in FIELDS}
+    _save(user, fields)
+    _keep_an_admin()
+    audit.record(actor, "user.changed", user, changes=audit.changes(before, {n: getattr(user, n) for n in FIELDS}))
+    return user
+
+
+@transaction.atomic
+def set_password(*, actor: Actor, user_id: int, password: str | None) -> User:
+    """None takes the password away."""
+    user = _locked(user_id)
+    if user.pk != actor.user_id:
+        require(actor, Action.MANAGE_USERS)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    audit.record(actor, "user.password_changed", user, removed=password is None)
+    return user
+
+
+@transaction.atomic
+def delete(*, actor: Actor, user_id: int) -> None:
+    """Keys and login links go too; tasks and the audit trail stay."""
+    require(actor, Action.MANAGE_USERS)
+    user = _locked(user_id)
+    audit.record(actor, "user.deleted", user)
+    user.delete()
+    _keep_an_admin()
+
+
+def _locked(user_id: int) -> User:
+    user = User.objects.select_for_update().filter(pk=user_id).first()
+    if user is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return user
+
+
+def _save(user: User, fields: dict[str, Any]) -> None:
+    apply(user, fields, FIELDS)
+    user.is_superuser = user.role == Role.ADMIN
+    try:
+        user.full_clean()
+    except ValidationError as error:
+        raise invalid(error, user) from error
+    user.save()
+
+
+def _keep_an_admin() -> None:
+    if not User.objects.filter(is_superuser=True, is_active=True).exists():
+        raise Conflict("This is the only active admin. Make somebody else an admin first.", field="role")
 
 
 @transaction.atomic
