@@ -25,7 +25,29 @@ class Lane(db.Model):
         return f"{', '.join(self.models)} at {self.num_ctx}"
 
 
+HEAVY = (
+    "input",
+    "messages",
+    "images",
+    "output",
+    "thinking",
+    "tool_calls",
+    "vectors",
+    "system_prompt",
+    "metadata",
+    "parameters",
+    "options",
+    "tools",
+    "format",
+)
+"""Columns that no list needs and that may be large."""
+
+
 class TaskQuerySet(db.QuerySet["Task"]):
+    def light(self) -> "TaskQuerySet":
+        """For lists: without the heavy columns, with what a row names."""
+        return self.select_related("owner", "lane").defer(*HEAVY)
+
     def transition(self, task_id: int, to: TaskStatus, *, held_by: str | None = None, **fields: Any) -> bool:
         """Moves one task if its present status allows it. False means somebody was first: an outcome, not an error.
 

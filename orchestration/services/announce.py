@@ -8,23 +8,6 @@ from orchestration import events
 from orchestration.models import Task
 from orchestration.payloads.tasks import task_row
 
-HEAVY = (
-    "input",
-    "messages",
-    "images",
-    "output",
-    "thinking",
-    "tool_calls",
-    "vectors",
-    "system_prompt",
-    "metadata",
-    "parameters",
-    "options",
-    "tools",
-    "format",
-)
-"""Columns that no list needs."""
-
 
 def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
     """Publishes the rows as they are when the transaction ends; one query and one message for all of a transaction.
@@ -46,6 +29,6 @@ def _waiting_of_this_connection() -> set[int]:
 def _publish(waiting: set[int], *, wake: bool) -> None:
     ids = list(waiting)
     waiting.clear()
-    rows = Task.objects.filter(pk__in=ids).select_related("owner").defer(*HEAVY) if ids else ()
+    rows = Task.objects.filter(pk__in=ids).light() if ids else ()
     if ids or wake:
         events.publish([("task", task_row(task)) for task in rows], wake=wake)

@@ -12,7 +12,7 @@ from orchestration.models import Attempt, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
 from orchestration.services import audit
-from orchestration.services.announce import HEAVY, announce_tasks
+from orchestration.services.announce import announce_tasks
 from orchestration.services.specs import TaskSpec, check_priority, check_tags
 from orchestration.services.submission import submit
 
@@ -51,7 +51,7 @@ def cancel_run(*, actor: Actor, run_id: int) -> int:
         raise NotFound(f"There is no run {run_id}.")
     require(actor, Action.CANCEL_TASK, run)
     now = timezone.now()
-    unfinished = list(Task.objects.filter(run=run, status__in=UNFINISHED).defer(*HEAVY))
+    unfinished = list(Task.objects.filter(run=run, status__in=UNFINISHED).light())
     cancelled = [task for task in unfinished if _cancel_waiting(task, now) or _ask_to_stop(task)]
     audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
     announce_tasks([task.pk for task in cancelled], wake=True)
@@ -159,7 +159,7 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
 
     Raises Conflict, and deletes nothing, when one of them has not ended.
     """
-    tasks = list(Task.objects.filter(pk__in=task_ids).defer(*HEAVY))
+    tasks = list(Task.objects.filter(pk__in=task_ids).light())
     for task in tasks:
         require(actor, Action.DELETE_TASK, task)
         if task.status not in ENDED:
@@ -181,7 +181,7 @@ def promote(*, now: datetime) -> int:
     waiting_for = TaskDependency.objects.filter(needs__status__in=UNFINISHED).values("task_id")
     free = Task.objects.filter(status=TaskStatus.BLOCKED).exclude(pk__in=waiting_for)
     moved = []
-    for task in free.select_related("run").defer(*HEAVY):
+    for task in free.light().select_related("run"):
         broken = _broken_dependency(task)
         if broken and not task.run.continue_on_error:
             _end_with(task, broken, now)
@@ -210,7 +210,7 @@ def _end_with(task: Task, broken: Task, now: datetime) -> None:
 
 
 def _get(task_id: int) -> Task:
-    task = Task.objects.select_related("owner").defer(*HEAVY).filter(pk=task_id).first()
+    task = Task.objects.light().filter(pk=task_id).first()
     if task is None:
         raise NotFound(f"There is no task {task_id}.")
     return task

@@ -1,0 +1,82 @@
+"""Nodes, models and model configurations."""
+
+from typing import TypedDict
+
+from orchestration import payloads
+from orchestration.errors import NotFound
+from orchestration.models import ModelConfig, Node, NodeModel
+from orchestration.payloads import ModelConfigPayload, NodePayload
+
+
+class KnownModelRow(TypedDict):
+    name: str
+    size_bytes: int
+    family: str
+    parameter_size: str
+    quantization: str
+    capabilities: list[str]
+    context_length: int | None
+    installed_on: list[str]
+    loaded_on: list[str]
+
+
+def nodes() -> list[NodePayload]:
+    """All nodes with their models, by name. Two queries."""
+    rows = list(Node.objects.prefetch_related("node_models__model"))
+    return [_with_models(row) for row in rows]
+
+
+def _with_models(row: Node) -> NodePayload:
+    models = sorted(row.node_models.all(), key=lambda item: (not item.loaded, item.model.name))
+    return {**payloads.node(row), "models": [payloads.node_model(item) for item in models]}
+
+
+def get_node(id_or_name: str | int) -> Node:
+    rows = Node.objects.prefetch_related("node_models__model")
+    key = str(id_or_name)
+    row = (rows.filter(pk=int(key)) if key.isdigit() else rows.filter(name=key)).first()
+    if row is None:
+        raise NotFound(f"There is no node {id_or_name}.")
+    return row
+
+
+def node_detail(id_or_name: str | int) -> NodePayload:
+    return _with_models(get_node(id_or_name))
+
+
+def known_models() -> list[KnownModelRow]:
+    """Every model that is on a node, by name, with where it is installed and loaded."""
+    rows: dict[str, KnownModelRow] = {}
+    for item in NodeModel.objects.select_related("node", "model").order_by("model__name", "node__name"):
+        row = rows.setdefault(item.model.name, _known(item))
+        if item.installed:
+            row["installed_on"].append(item.node.name)
+        if item.loaded:
+            row["loaded_on"].append(item.node.name)
+    return list(rows.values())
+
+
+def _known(item: NodeModel) -> KnownModelRow:
+    model = item.model
+    return KnownModelRow(
+        name=model.name,
+        size_bytes=model.size_bytes,
+        family=model.family,
+        parameter_size=model.parameter_size,
+        quantization=model.quantization,
+        capabilities=model.capabilities,
+        context_length=model.context_length,
+        installed_on=[],
+        loaded_on=[],
+    )
+
+
+def model_configs() -> list[ModelConfigPayload]:
+    return [payloads.model_config(row) for row in ModelConfig.objects.all()]
+
+
+def get_model_config(config_id: int) -> ModelConfig:
+    row = ModelConfig.objects.filter(pk=config_id).first()
+    if row is None:
+        raise NotFound(f"There is no model configuration {config_id}.")
+    return row
