@@ -14,6 +14,8 @@ import dj_database_url
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orchestration.management.data_folder import socket_path
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 Names = Annotated[list[str], NoDecode]
@@ -146,11 +148,11 @@ CSRF_TRUSTED_ORIGINS = env.csrf_trusted_origins
 DATABASES = _databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "orchestration.User"
-REDIS_URL = env.redis_url or f"unix://{env.drover_data / 'redis.sock'}"
+REDIS_URL = env.redis_url or f"unix://{socket_path(env.drover_data)}"
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "dashboard.apps.DroverAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -1,16 +1,11 @@
 """The Redis that comes along for whoever has none: one process on a unix socket, nothing on disk, nothing to lose."""
 
-import os
 import shutil
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import redis
-
-LONGEST_SOCKET_PATH = 100
-"""The kernel takes 108 bytes on Linux and 104 on macOS, the closing zero included."""
 
 
 class RedisNotFound(Exception):
@@ -29,29 +24,6 @@ def executable() -> str:
     if not found:
         raise RedisNotFound("No redis-server was found: install Redis or Valkey, or set REDIS_URL.")
     return found
-
-
-def socket_path(data: Path) -> Path:
-    """Where the socket of this data folder lies: in it, or where that path is too long in a short private folder.
-
-    The short folder is remembered in the data folder, so that every process of this installation finds the same one.
-    """
-    inside = data / "redis.sock"
-    if len(str(inside).encode()) <= LONGEST_SOCKET_PATH:
-        return inside
-    note = data / "redis-folder"
-    if note.exists() and _is_private(Path(note.read_text().strip())):
-        return Path(note.read_text().strip()) / "redis.sock"
-    folder = Path(tempfile.mkdtemp(prefix="drover-", dir="/tmp"))
-    note.write_text(str(folder))
-    return folder / "redis.sock"
-
-
-def _is_private(folder: Path) -> bool:
-    if not folder.is_dir() or folder.is_symlink():
-        return False
-    status = folder.stat()
-    return status.st_uid == os.getuid() and status.st_mode & 0o077 == 0
 
 
 def url(socket: Path) -> str:

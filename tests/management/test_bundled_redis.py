@@ -14,34 +14,7 @@ def test_it_answers_and_keeps_nothing_on_disk(redis_server):
 
 def test_nothing_answers_where_no_redis_is(tmp_path):
     assert bundled_redis.answers(f"unix://{tmp_path}/none.sock") is None
-
-
-def test_the_socket_lies_in_the_data_folder_when_the_path_is_short():
-    assert bundled_redis.socket_path(Path("/srv/drover")) == Path("/srv/drover/redis.sock")
-
-
-def test_a_long_data_folder_gets_a_short_private_socket_folder_and_remembers_it(tmp_path):
-    data = tmp_path / ("long" * 30)
-    data.mkdir()
-    socket = bundled_redis.socket_path(data)
-    try:
-        assert len(str(socket)) <= bundled_redis.LONGEST_SOCKET_PATH
-        assert socket.parent.stat().st_mode & 0o077 == 0
-        assert bundled_redis.socket_path(data) == socket
-    finally:
-        socket.parent.rmdir()
-
-
-def test_a_remembered_folder_that_others_could_write_to_is_not_used(tmp_path):
-    data = tmp_path / ("long" * 30)
-    data.mkdir()
-    open_folder = tmp_path / "open"
-    open_folder.mkdir(mode=0o777)
-    open_folder.chmod(0o777)
-    (data / "redis-folder").write_text(str(open_folder))
-    socket = bundled_redis.socket_path(data)
-    assert socket.parent != open_folder
-    socket.parent.rmdir()
+    assert bundled_redis.wait_until_answers(f"unix://{tmp_path}/none.sock", seconds=0.05) is None
 
 
 def test_a_redis_left_over_from_a_killed_start_is_ended(redis_server):
@@ -50,6 +23,12 @@ def test_a_redis_left_over_from_a_killed_start_is_ended(redis_server):
     assert redis_server.process.wait(timeout=10) == 0
     redis_server.process = None
     assert not socket.exists()
+
+
+def test_a_socket_that_nobody_listens_on_is_cleared_away(tmp_path):
+    (tmp_path / "redis.sock").touch()
+    assert bundled_redis.close_left_over(tmp_path / "redis.sock") is False
+    assert not (tmp_path / "redis.sock").exists()
 
 
 def test_a_machine_without_any_redis_is_told_what_to_do(monkeypatch):
