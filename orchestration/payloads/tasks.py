@@ -37,6 +37,7 @@ class TaskRow(TypedDict):
 
     id: int
     run_id: int
+    lane_id: int
     version: int
     title: str
     type: str
@@ -158,6 +159,7 @@ def task_row(task: Task, *, progress: Progress | None = None, waiting_reason: st
     return TaskRow(
         id=task.pk,
         run_id=task.run_id,
+        lane_id=task.lane_id,
         version=task.version,
         title=task.title,
         type=task.type,

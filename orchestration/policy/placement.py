@@ -84,6 +84,7 @@ class FleetView:
     models: Mapping[str, ModelRule]
     agents: Mapping[int, AgentRule]
     worker_room: int
+    worker_capacity: int
     workers_alive: int
 
 
@@ -154,7 +155,7 @@ def _grant(view: FleetView, books: _Books, lane: LaneView, task: WaitingTask, de
     if not view.workers_alive:
         return "No worker is running"
     if books.room <= 0:
-        return "Workers are full"
+        return f"Workers are full {view.worker_capacity}/{view.worker_capacity}"
     if task.agent is not None and (limit := view.agents.get(task.agent)) and _at_limit(books, task.agent, limit):
         return ""
     place = _best_place(view, books, lane, task)

@@ -1,6 +1,6 @@
 """Nodes, models and model configurations."""
 
-from typing import TypedDict
+from typing_extensions import TypedDict
 
 from orchestration import payloads
 from orchestration.errors import NotFound

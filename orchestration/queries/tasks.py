@@ -62,7 +62,8 @@ def _read_cursor(cursor: str | None) -> tuple[bool, int | None]:
 
 def task_rows_by_id(task_ids: Iterable[int]) -> list[TaskRow]:
     """Rows of these tasks, newest first; ids that are gone are left out."""
-    return _as_rows(list(Task.objects.light().filter(pk__in=list(task_ids)).order_by("-pk")))
+    ids = list(task_ids)
+    return _as_rows(list(Task.objects.light().filter(pk__in=ids).order_by("-pk"))) if ids else []
 
 
 def _progress(tasks: Sequence[Task]) -> dict[int, Progress]:

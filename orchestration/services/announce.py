@@ -4,9 +4,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from orchestration import events
-from orchestration.models import Task
-from orchestration.payloads.tasks import task_row
+from orchestration import events, queries
 
 
 def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
@@ -29,6 +27,5 @@ def _waiting_of_this_connection() -> set[int]:
 def _publish(waiting: set[int], *, wake: bool) -> None:
     ids = list(waiting)
     waiting.clear()
-    rows = Task.objects.filter(pk__in=ids).light() if ids else ()
     if ids or wake:
-        events.publish([("task", task_row(task)) for task in rows], wake=wake)
+        events.publish([("task", row) for row in queries.task_rows_by_id(ids)], wake=wake)

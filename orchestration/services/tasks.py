@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -104,7 +105,7 @@ def retry(*, actor: Actor, task_id: int) -> Task:
     return _get(task_id)
 
 
-_AS_NEW = {
+_AS_NEW: dict[str, Any] = {
     "token": "",
     "tries": 0,
     "node": None,

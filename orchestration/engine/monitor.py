@@ -1,0 +1,100 @@
+"""The monitor: asks every node for its version, its models and what it has loaded, and notes what it saw."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from orchestration.engine.clients import new_client
+from orchestration.errors import OllamaError
+from orchestration.models import Node
+from orchestration.ollama.client import OllamaClient
+from orchestration.services import nodes
+from orchestration.services.nodes import Poll
+
+log = logging.getLogger(__name__)
+
+TAGS_EVERY = 5
+"""What is installed changes rarely: it is asked for with every fifth poll, and at the first."""
+
+
+async def poll_node(client: OllamaClient, *, with_tags: bool) -> Poll:
+    """One look. A part that fails makes the poll a failed one; what was known before stays."""
+    started = time.monotonic()
+    try:
+        version = await client.version()
+        latency = time.monotonic() - started
+        loaded = await client.ps()
+        installed = await client.tags() if with_tags else None
+    except OllamaError as error:
+        return Poll(at=timezone.now(), error=error.message)
+    return Poll(at=timezone.now(), ollama_version=version, latency_seconds=latency, installed=installed, loaded=loaded)
+
+
+class Monitor:
+    """Polls while ``leads`` is set, each node on its own so that a slow one delays no other."""
+
+    def __init__(self, stop: threading.Event, leads: threading.Event) -> None:
+        self._stop = stop
+        self._leads = leads
+        self._clients: dict[tuple[str, bool], OllamaClient] = {}
+        self._polls: dict[int, int] = {}
+        self._busy: dict[int, asyncio.Task[None]] = {}
+
+    def run(self) -> None:
+        """Blocks until ``stop`` is set."""
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        while not self._stop.is_set():
+            if self._leads.is_set():
+                await self._round()
+            await self._pause(settings.DROVER_NODE_POLL.total_seconds())
+        for task in self._busy.values():
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.to_thread(self._stop.wait, seconds)
+
+    async def _round(self) -> None:
+        try:
+            listed = await sync_to_async(_enabled_nodes)()
+        except DatabaseError as error:
+            log.warning("nodes not polled, the database did not answer: %s", error)
+            await sync_to_async(close_old_connections)()
+            return
+        await self._forget_others({(node.base_url, node.verify_tls) for node in listed})
+        self._busy = {pk: task for pk, task in self._busy.items() if not task.done()}
+        for node in listed:
+            if node.pk not in self._busy:
+                self._busy[node.pk] = asyncio.create_task(self._look(node))
+
+    async def _forget_others(self, wanted: set[tuple[str, bool]]) -> None:
+        for key in set(self._clients) - wanted:
+            await self._clients.pop(key).aclose()
+
+    async def _look(self, node: Node) -> None:
+        key = (node.base_url, node.verify_tls)
+        client = self._clients.get(key)
+        if client is None:
+            client = self._clients[key] = new_client(node.base_url, verify_tls=node.verify_tls)
+        count = self._polls.get(node.pk, 0)
+        poll = await poll_node(client, with_tags=count % TAGS_EVERY == 0)
+        self._polls[node.pk] = 0 if poll.error else count + 1
+        try:
+            await sync_to_async(nodes.record_poll)(node_id=node.pk, poll=poll)
+        except DatabaseError as error:
+            log.warning("poll of %s not noted, the database did not answer: %s", node.name, error)
+
+
+def _enabled_nodes() -> Sequence[Node]:
+    return list(Node.objects.filter(enabled=True))
