@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0, help="factor on the speed of every server")
     parser.add_argument("--models", default="", help="comma list of installed models, for every --node")
     parser.add_argument("--version-string", default="", help="what /api/version says")
-    parser.add_argument("--seed-length", type=int, default=0, help="mean length of answers in tokens")
+    parser.add_argument("--answer-tokens", type=int, default=0, help="mean length of answers in tokens")
     parser.add_argument("--parent-pid", type=int, default=0, help="quit when this process is gone")
     return parser
 
@@ -64,17 +64,24 @@ def specs_of(arguments: argparse.Namespace) -> list[NodeSpec]:
     for spec in specs:
         spec.host = arguments.host
         spec.version = arguments.version_string or spec.version
-        spec.mean_answer_tokens = arguments.seed_length or spec.mean_answer_tokens
+        spec.mean_answer_tokens = arguments.answer_tokens or spec.mean_answer_tokens
     return specs
 
 
 async def _parent_gone(pid: int) -> None:
-    while True:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
+    is_own_parent = os.getppid() == pid
+    while _exists(pid) and (os.getppid() == pid or not is_own_parent):
         await asyncio.sleep(_WATCH_SECONDS)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 async def serve(specs: Sequence[NodeSpec], parent_pid: int) -> None:

@@ -64,14 +64,17 @@ class ModelName:
 
 def without_source(text: str) -> tuple[str, str]:
     """Split the suffix that forces the cloud or this machine: ``("name:tag", "cloud" | "local" | "")``."""
-    last = text.rpartition("/")[2]
-    base, _, tag = text.rpartition(":") if ":" in last else (text, "", "")
-    if tag == "local":
-        if base.endswith((":cloud", "-cloud")):
-            raise Refusal(400, f'use either :local or :cloud, not both: "{text}"')
-        return base, "local"
-    if tag == "cloud":
-        if base.endswith(":local"):
-            raise Refusal(400, f'use either :local or :cloud, not both: "{text}"')
-        return base, "cloud"
+    base, tag = _split_tag(text)
+    inner = _split_tag(base)[1]
+    if (tag == "local" and (inner == "cloud" or inner.endswith("-cloud"))) or (tag == "cloud" and inner == "local"):
+        raise Refusal(400, f'use either :local or :cloud, not both: "{text}"')
+    if tag in ("local", "cloud"):
+        return base, tag
     return text, "cloud" if tag.endswith("-cloud") else ""
+
+
+def _split_tag(text: str) -> tuple[str, str]:
+    if ":" not in text.rpartition("/")[2]:
+        return text, ""
+    base, _, tag = text.rpartition(":")
+    return base, tag
