@@ -70,7 +70,9 @@ def specs_of(arguments: argparse.Namespace) -> list[NodeSpec]:
 
 async def _parent_gone(pid: int) -> None:
     is_own_parent = os.getppid() == pid
-    while _exists(pid) and (os.getppid() == pid or not is_own_parent):
+    while True:
+        if not _exists(pid) or (is_own_parent and os.getppid() != pid):
+            return
         await asyncio.sleep(_WATCH_SECONDS)
 
 

@@ -68,14 +68,14 @@ class Herd:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._leave = asyncio.Event()
-        self._error: BaseException | None = None
+        self._errors: list[OSError] = []
         self.nodes: list[NodeHandle] = []
         self._thread = threading.Thread(target=self._work, name="simulated servers", daemon=True)
         self._thread.start()
         self._ready.wait(_PATIENCE)
-        if self._error is not None:
+        for error in self._errors:
             self._thread.join(_PATIENCE)
-            raise self._error
+            raise error
 
     @property
     def urls(self) -> list[str]:
@@ -110,7 +110,7 @@ class Herd:
         try:
             self._loop.run_until_complete(self._serve())
         except OSError as error:
-            self._error = error
+            self._errors.append(error)
             self._ready.set()
         finally:
             self._loop.close()
