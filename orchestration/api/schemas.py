@@ -1,0 +1,225 @@
+"""The shapes of bodies and of lists. What they mean is checked by the services; single objects are the payloads."""
+
+from typing import Annotated, Any
+
+from django.conf import settings
+from ninja import Query
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from orchestration.api.bodies import Body
+from orchestration.payloads import (
+    AgentPayload,
+    ModelConfigPayload,
+    NodePayload,
+    RunPayload,
+    TaskRow,
+)
+from orchestration.policy.states import AgentKind
+
+LIMIT_DEFAULT = 50
+LIMIT_MOST = 500
+WAIT_MOST_SECONDS = 600
+MANY = 1000
+
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MOST, description="Rows a page.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="next_cursor of the page before.")]
+Wait = Annotated[
+    float, Query(ge=0, le=WAIT_MOST_SECONDS, allow_inf_nan=False, description="Seconds to wait for the end.")
+]
+
+
+def either(*kinds: type, words: str) -> BeforeValidator:
+    """One problem in words where pydantic would name one for each member of the union."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise PydanticCustomError("wrong_kind", "{words}", {"words": f"must be {words}"})
+        return value
+
+    return BeforeValidator(check)
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise PydanticCustomError("wrong_kind", "must be a text, or for embed a list of texts")
+    return value
+
+
+Text = Annotated[
+    str | list[str], BeforeValidator(_texts), either(str, list, words="a text, or for embed a list of texts")
+]
+KeepAlive = Annotated[
+    float | str | None,
+    either(int, float, str, type(None), words='seconds, or a text such as "5m"'),
+    Field(description='Seconds or a duration such as "5m"; negative is for ever. A wish: it never shortens.'),
+]
+Think = Annotated[bool | str | None, either(bool, str, type(None), words='true, false, "low", "medium" or "high"')]
+Format = Annotated[str | dict[str, Any] | None, either(str, dict, type(None), words='"json" or a JSON schema')]
+Document = Annotated[str | dict[str, Any], either(str, dict, words="a text or an object with a text")]
+Tags = Annotated[list[str], Field(max_length=MANY)]
+Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=MANY)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, le=30 * 86_400)]
+ShortText = Annotated[str, Field(max_length=200)]
+
+
+class MessageIn(Body):
+    role: str
+    content: str = ""
+    thinking: str = ""
+    images: list[str] = []
+    tool_calls: list[dict[str, Any]] = []
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+class TaskIn(Body):
+    """One task: ``input``, or for chat ``messages``. ``model_name`` empty: the agent decides."""
+
+    type: str = Field(description="generate, chat or embed")
+    input: Text = ""
+    messages: list[MessageIn] | None = None
+    model_name: ShortText = ""
+    parameters: dict[str, Any] = Field({}, description="Ollama options, num_ctx among them.")
+    priority: int | None = Field(None, description="0 high, 1 normal, 2 low")
+    images: list[str] = Field([], description="Base64.")
+    context: list[Document] = Field([], description="Documents the answer is to be based on.")
+    client_ref: ShortText = ""
+    metadata: dict[str, Any] = {}
+    tags: Tags = []
+    title: Annotated[str, Field(max_length=160)] = ""
+    keep_alive: KeepAlive = None
+    timeout_seconds: Seconds | None = None
+    max_tries: Annotated[int, Field(ge=1, le=100)] | None = None
+    think: Think = None
+    format: Format = None
+    tools: list[dict[str, Any]] | None = None
+
+
+class SubmitBody(Body):
+    """Tasks that belong together. What stands here holds for each task that does not say otherwise."""
+
+    agent_id: Annotated[int | str, either(int, str, words="an agent's id or name")] = "default"
+    tasks: Annotated[list[TaskIn], Field(min_length=1, max_length=settings.DROVER_MAX_TASKS_PER_REQUEST)]
+    sequential: bool = Field(False, description="Each task starts when the one before it has completed.")
+    continue_on_error: bool = Field(False, description="A sequence goes on after a task that failed.")
+    allow_missing_models: bool = Field(False, description="Wait for a model that no node has yet.")
+    parameters: dict[str, Any] = {}
+    priority: int = 1
+    keep_alive: KeepAlive = None
+    tags: Tags = []
+
+
+class TaskChanges(Body):
+    priority: int | None = None
+    tags: Tags | None = None
+
+
+class AgentConfigIn(Body):
+    max_concurrent_tasks: Annotated[int, Field(ge=1, le=10_000)] = 3
+    default_model: ShortText = ""
+    timeout_seconds: Seconds | None = None
+    max_tries: Annotated[int, Field(ge=1, le=100)] | None = None
+    routing_preferences: dict[str, str] = {}
+
+
+class AgentChanges(Body):
+    """Fields that are not sent stay as they are."""
+
+    name: Annotated[str, Field(max_length=80)] = ""
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    kind: Annotated[AgentKind, Field(strict=False)] = AgentKind.CUSTOM
+    models: Names = []
+    config: AgentConfigIn = AgentConfigIn()
+    system_prompt: str = ""
+    options: dict[str, Any] = {}
+
+
+class AgentNew(AgentChanges):
+    name: Annotated[str, Field(max_length=80)]
+
+
+class NodeChanges(Body):
+    """Fields that are not sent stay as they are."""
+
+    name: Annotated[str, Field(max_length=60)] = ""
+    base_url: Annotated[str, Field(max_length=300)] = ""
+    enabled: bool = True
+    slots_per_model: Annotated[int, Field(ge=1, le=1000)] = settings.DROVER_SLOTS_PER_MODEL
+    vram_bytes: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    verify_tls: bool = True
+    labels: Tags = []
+
+
+class NodeNew(NodeChanges):
+    name: Annotated[str, Field(max_length=60)]
+    base_url: Annotated[str, Field(max_length=300)]
+
+
+class ModelConfigChanges(Body):
+    """Fields that are not sent stay as they are."""
+
+    model_name: ShortText = ""
+    enabled: bool = True
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=10_000)] = 5
+    timeout_seconds: Seconds | None = None
+    keep_alive_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    options: dict[str, Any] = {}
+    labels: Tags = []
+    fallbacks: Names = []
+
+
+class ModelConfigNew(ModelConfigChanges):
+    model_name: ShortText
+
+
+class AgentList(TypedDict):
+    agents: list[AgentPayload]
+    next_cursor: str | None
+
+
+class TaskList(TypedDict):
+    """Newest first."""
+
+    tasks: list[TaskRow]
+    next_cursor: str | None
+    prev_cursor: str | None
+
+
+class RunList(TypedDict):
+    """Newest first, without their tasks."""
+
+    runs: list[RunPayload]
+    next_cursor: str | None
+
+
+class NodeList(TypedDict):
+    nodes: list[NodePayload]
+    next_cursor: str | None
+
+
+class ModelConfigList(TypedDict):
+    model_configs: list[ModelConfigPayload]
+    next_cursor: str | None
+
+
+class CancelledRun(TypedDict):
+    id: int
+    cancelled: int
+    status: str
+
+
+class CheckAnswer(TypedDict):
+    """``ok`` is null for a check that was not made because one before it failed."""
+
+    name: str
+    ok: bool | None
+    message: str
+    fix: str
+
+
+class NodeReport(TypedDict):
+    ok: bool
+    checks: list[CheckAnswer]
