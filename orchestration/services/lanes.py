@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from orchestration import events
-from orchestration.models import Lane
+from orchestration.models import Lane, Task
 from orchestration.policy.states import TaskStatus
 
 REDIS_AWAY = "Redis does not answer, so no worker can be told"
@@ -14,7 +15,8 @@ REDIS_AWAY = "Redis does not answer, so no worker can be told"
 @transaction.atomic
 def explain(*, reasons: Mapping[int, str], redis_answers: bool) -> None:
     """Stores what changed and tells whoever watches."""
-    waiting = Lane.objects.filter(tasks__status=TaskStatus.PENDING).distinct() | Lane.objects.exclude(waiting_reason="")
+    has_tasks = Exists(Task.objects.filter(lane=OuterRef("pk"), status=TaskStatus.PENDING))
+    waiting = Lane.objects.filter(has_tasks | ~Q(waiting_reason=""))
     changed: dict[int, str] = {}
     for pk, stored in waiting.values_list("pk", "waiting_reason"):
         reason = reasons.get(pk, "") if redis_answers else REDIS_AWAY

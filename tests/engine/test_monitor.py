@@ -1,0 +1,104 @@
+import threading
+from collections.abc import Callable
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from orchestration.engine.clients import new_client
+from orchestration.engine.monitor import Monitor, poll_node
+from orchestration.models import Attempt, Node, NodeModel, Task
+from orchestration.ollama.simulator import NodeSpec
+from orchestration.policy.states import NodeHealth, TaskStatus
+from orchestration.services import nodes
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
+
+
+async def _poll(url: str) -> nodes.Poll:
+    client = new_client(url, verify_tls=True)
+    try:
+        return await poll_node(client, with_tags=True)
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+def simulated(make_simulator, make_node: Callable[..., Node]):
+    herd = make_simulator([NodeSpec(name="gpu-a", models=("llama3.2:latest", "nomic-embed-text:latest"))])
+    return herd.nodes[0], make_node("sim", models=(), base_url=herd.nodes[0].url, health=NodeHealth.UNKNOWN)
+
+
+def _look(node: Node, url: str) -> Node:
+    recorded = nodes.record_poll(node_id=node.pk, poll=async_to_sync(_poll)(url))
+    assert recorded is not None
+    return recorded
+
+
+def test_a_poll_finds_version_and_models(simulated):
+    handle, node = simulated
+    seen = _look(node, handle.url)
+    assert seen.health == NodeHealth.HEALTHY
+    assert seen.ollama_version == "0.33.0-rc2"
+    assert set(seen.node_models.values_list("model__name", flat=True)) == {
+        "llama3.2:latest",
+        "nomic-embed-text:latest",
+    }
+
+
+def test_a_node_turns_unhealthy_only_after_some_failed_polls_and_says_why(simulated, settings):
+    handle, node = simulated
+    _look(node, handle.url)
+    for _ in range(settings.DROVER_NODE_FAILURES - 1):
+        assert _look(node, "http://127.0.0.1:1").health == NodeHealth.HEALTHY
+    seen = _look(node, "http://127.0.0.1:1")
+    assert seen.health == NodeHealth.UNHEALTHY
+    assert "refused" in seen.health_reason
+
+
+def test_a_failed_poll_never_replaces_what_is_known(simulated):
+    handle, node = simulated
+    _look(node, handle.url)
+    _look(node, "http://127.0.0.1:1")
+    assert NodeModel.objects.filter(node=node, installed=True).count() == 2
+
+
+def test_what_ran_on_a_lost_node_returns_to_the_line_without_using_a_try(
+    simulated, submitted_task: Task, settings
+) -> None:
+    from django.utils import timezone
+
+    from orchestration.policy.placement import Grant
+    from orchestration.services import attempts, grants
+
+    handle, node = simulated
+    _look(node, handle.url)
+    now = timezone.now()
+    grant = Grant(
+        task_id=submitted_task.pk, node_id=node.pk, model="llama3.2:latest", num_ctx=4096, slot=0, reason="test"
+    )
+    grants.assign(grants=[grant], now=now)
+    attempt = Attempt.objects.get()
+    assert attempts.start(attempt_id=attempt.pk, token=attempt.token, worker="w", now=now)
+    for _ in range(settings.DROVER_NODE_FAILURES):
+        _look(node, "http://127.0.0.1:1")
+    submitted_task.refresh_from_db()
+    attempt.refresh_from_db()
+    assert (submitted_task.status, submitted_task.tries) == (TaskStatus.PENDING, 0)
+    assert "stopped answering" in attempt.error
+
+
+def test_the_monitor_polls_while_it_leads(simulated, settings):
+    _, node = simulated
+    stop, leads = threading.Event(), threading.Event()
+    thread = threading.Thread(target=Monitor(stop, leads).run)
+    thread.start()
+    leads.set()
+    waiting = threading.Event()
+    for _ in range(400):
+        node.refresh_from_db()
+        if node.health == NodeHealth.HEALTHY:
+            break
+        waiting.wait(0.05)
+    stop.set()
+    thread.join(20)
+    assert node.health == NodeHealth.HEALTHY
