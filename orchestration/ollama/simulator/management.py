@@ -72,7 +72,7 @@ def _running(
         "model": model.name.display,
         "size": size,
         "digest": model.digest,
-        "details": model.details(extended=False),
+        "details": model.details(extended=False) | {"parent_model": ""},
         "expires_at": local_stamp(expiry),
         "size_vram": size_vram,
     }

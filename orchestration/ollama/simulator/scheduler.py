@@ -93,6 +93,8 @@ class Scheduler:
 
     def unload_when_idle(self, weights: str) -> None:
         if runner := self.loaded.get(weights):
+            # Only this way of ending a model is announced by ``ps``; an eviction leaves the time as it was.
+            runner.expires_ns = time.time_ns()
             self._mark(runner)
 
     def crash(self, runner: Runner) -> None:
@@ -181,7 +183,6 @@ class Scheduler:
     def _mark(self, runner: Runner) -> None:
         runner.keep_alive = 0.0
         runner.stop_timer()
-        runner.expires_ns = time.time_ns()
         if runner.references == 0:
             self._unload(runner)
 

@@ -77,6 +77,14 @@ async def test_expiry_slides_during_the_very_first_request_and_is_frozen_during_
     await leave(busy)
 
 
+async def test_asking_a_busy_model_to_leave_puts_its_expiry_into_the_past(caller):
+    (busy,) = await held(caller)
+    await caller.post("/api/generate", model="llama3.2", keep_alive=0)
+    entry = (await caller.ps())[0]
+    assert expiry(entry) <= datetime.now(expiry(entry).tzinfo)
+    await leave(busy)
+
+
 async def test_a_model_pinned_for_ever_expires_in_another_century(caller):
     await caller.generate(keep_alive=-1)
     assert expiry((await caller.ps())[0]).year > 2300

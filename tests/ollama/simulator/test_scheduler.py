@@ -110,7 +110,6 @@ async def test_a_busy_victim_is_waited_for_and_blocks_everyone_else_who_needs_a_
         await caller.until(lambda state: state["phases"]["decode"])
         waiting = [caller.background("b"), caller.background("c")]
         await caller.until(lambda state: state["phases"]["queued"] == 2)
-        assert (await caller.generate("a"))[0] == 200 if caller.node.spec.slots > 1 else True
         await leave(busy)
         for task in waiting:
             assert (await task)[0] == 200
