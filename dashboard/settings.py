@@ -82,7 +82,7 @@ def _secret_key() -> str:
         return env.secret_key
     path = env.drover_data / "secret_key"
     if not path.exists():
-        env.drover_data.mkdir(parents=True, exist_ok=True)
+        env.drover_data.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_name(f".secret_key.{secrets.token_hex(4)}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(50))

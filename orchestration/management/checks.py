@@ -3,8 +3,7 @@
 import http.client
 import json
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +39,10 @@ def before_start() -> Iterator[Finding]:
     yield from ollama()
 
 
-def of_running() -> Iterator[Finding]:
-    """Whether it could start, and whether what runs is well."""
+def of_running(url: str = "") -> Iterator[Finding]:
+    """Whether it could start, and whether what runs is well: the start on this data folder, or the site at ``url``."""
     yield from before_start()
-    yield from site()
+    yield from site(url)
 
 
 def data() -> Finding:
@@ -139,10 +138,10 @@ def install_hint() -> str:
     return "Set OLLAMA_HOSTS to your servers, or add them under Nodes."
 
 
-def site() -> Iterator[Finding]:
+def site(url: str = "") -> Iterator[Finding]:
     """What /healthz says, part by part."""
     start = data_folder.running(settings.DROVER_DATA)
-    url = start.url if start else ""
+    url = url or (start.url if start else "")
     if not url:
         yield Finding(ok=False, name="web", text="not running", fix="Start Drover with 'make run'.")
         return
@@ -150,39 +149,30 @@ def site() -> Iterator[Finding]:
     if status is None:
         yield Finding(ok=False, name="web", text=f"{url} does not answer", fix="Look at its lines on the terminal.")
         return
+    if "checks" not in body:
+        yield Finding(ok=False, name="web", text=f"{url} answers {status} where Drover's health was expected")
+        return
     yield Finding(ok=True, name="web", text=url)
-    for part, state in body.get("checks", {}).items():
-        yield _health_part(part, state)
-    if status != 200 and not body.get("checks"):
-        yield Finding(ok=False, name="health", text=json.dumps(body))
-
-
-def _health_part(part: str, state: Any) -> Finding:
-    """``state`` is a word or {"ok": ..., "message": ...}."""
-    if isinstance(state, Mapping):
-        return Finding(ok=bool(state.get("ok")), name=part, text=str(state.get("message") or "ok"))
-    return Finding(ok=state in (True, "ok"), name=part, text="ok" if state is True else str(state))
+    for part in ("scheduler", "worker"):
+        state = body["checks"][part]
+        yield Finding(ok=state["ok"], name=part, text=state["message"])
 
 
 def ask_health(url: str, *, seconds: float = 5.0) -> tuple[int | None, dict[str, Any]]:
     """The status and body of /healthz; no status when the site does not answer."""
     parts = urlsplit(url)
-    with_client = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=seconds)
+    asking = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=seconds)
     try:
-        with_client.request("GET", "/healthz")
-        answer = with_client.getresponse()
+        asking.request("GET", "/healthz")
+        answer = asking.getresponse()
         body = json.loads(answer.read())
     except (OSError, http.client.HTTPException):
         return None, {}
     except ValueError:
         return answer.status, {}
     finally:
-        with_client.close()
+        asking.close()
     return answer.status, body if isinstance(body, dict) else {}
-
-
-def python() -> str:
-    return ".".join(map(str, sys.version_info[:3]))
 
 
 def _first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -177,7 +178,7 @@ class Startup:
         first = await _in_database(fleet.demo_port)
         await _in_database(fleet.connect_simulated, first)
         command = [sys.executable, "-m", "orchestration.ollama.simulator", "--demo", "--port", str(first)]
-        self.supervisor.start(Child(name="simulator", command=command, patience=3))
+        self.supervisor.start(Child(name="simulator", command=command, patience=3, quiet=True))
 
     def _start_processes(self, port: int) -> None:
         env = {
@@ -195,9 +196,9 @@ class Startup:
             self.supervisor.start(Child(name=name, command=[*manage, "worker"], env=env, patience=grace + 10))
 
     def _allowed_hosts(self) -> list[str]:
-        """An address that was asked for by name is one the site answers to."""
-        extra = [] if self.wishes.host in ports.EVERYWHERE else [self.wishes.host]
-        return list(dict.fromkeys([*settings.ALLOWED_HOSTS, *extra]))
+        """Those of the settings, and the one in the login link."""
+        own = urlsplit(self.url).hostname or ""
+        return list(dict.fromkeys([*settings.ALLOWED_HOSTS, f"[{own}]" if ":" in own else own]))
 
     def _worker_names(self) -> list[str]:
         count = self.wishes.workers

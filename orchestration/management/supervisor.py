@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,11 +17,12 @@ GOOD_RUN = 30.0
 """A process that has run this many seconds starts with the first delay again when it dies."""
 _PIECE = 65_536
 _LONGEST_LINE = 10_000
+_LAST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """What to run. ``patience``: seconds between SIGTERM and SIGKILL. ``quiet``: its lines are not shown."""
+    """What to run. ``patience``: seconds from SIGTERM to SIGKILL. ``quiet``: only if it dies its last lines are shown."""
 
     name: str
     command: Sequence[str]
@@ -76,6 +78,7 @@ class _Kept:
         self.deaths = 0
         self.process: asyncio.subprocess.Process | None = None
         self._say = say
+        self._unsaid: deque[str] = deque(maxlen=_LAST_LINES)
         self._stopping = asyncio.Event()
         self._task = asyncio.create_task(self._keep())
 
@@ -87,6 +90,8 @@ class _Kept:
             if self._stopping.is_set():
                 return
             self.deaths += 1
+            while self._unsaid:
+                self._say(self.child.name, self._unsaid.popleft())
             if time.monotonic() - began > GOOD_RUN:
                 delay = FIRST_DELAY
             self._say(self.child.name, f"{ending}; starts again in {delay:g} s")
@@ -125,8 +130,11 @@ class _Kept:
 
     def _show(self, lines: Sequence[bytes]) -> None:
         for line in lines:
-            if not self.child.quiet:
-                self._say(self.child.name, line.decode(errors="replace").rstrip())
+            text = line.decode(errors="replace").rstrip()
+            if self.child.quiet:
+                self._unsaid.append(text)
+            else:
+                self._say(self.child.name, text)
 
     async def stop(self, *, in_hurry: bool) -> None:
         self._stopping.set()

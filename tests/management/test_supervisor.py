@@ -55,10 +55,11 @@ async def test_lines_come_under_the_name_of_their_process(supervisor, listener):
     await listener.hears(lambda lines: ("talker", "out") in lines and ("talker", "err") in lines)
 
 
-async def test_lines_of_a_quiet_process_are_not_shown(supervisor, listener):
-    supervisor.start(python("quiet", "print('noise')", quiet=True))
-    await listener.hears(bool)
-    assert "noise" not in {line for _, line in listener.lines}
+async def test_lines_of_a_quiet_process_are_shown_only_when_it_dies(supervisor, listener):
+    supervisor.start(python("calm", STAYS, quiet=True))
+    supervisor.start(python("fragile", "print('why it died')", quiet=True))
+    await listener.hears(lambda lines: ("fragile", "why it died") in lines)
+    assert ("calm", "up") not in listener.lines
 
 
 async def test_an_endless_line_is_cut_instead_of_kept_in_memory(supervisor, listener):
