@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 DATA = Path(tempfile.mkdtemp(prefix="drover-test-"))
+(DATA / "static").mkdir()  # WhiteNoise warns where there is none
 for name in [name for name in os.environ if name.startswith(("DROVER_", "OLLAMA_")) and name != "DROVER_VENV"]:
     del os.environ[name]
 os.environ.update(
