@@ -119,7 +119,7 @@ class Runner:
         except asyncio.CancelledError:
             if ticket.done() and not ticket.cancelled():
                 self._give_back(ticket.result())
-            else:
+            elif ticket in self._waiting:
                 self._waiting.remove(ticket)
             raise
 

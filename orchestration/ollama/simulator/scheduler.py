@@ -45,6 +45,11 @@ class _Entry:
     granted: asyncio.Future[Runner]
     abandoned: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def is_gone(self) -> bool:
+        """A cancelled waiter's future is cancelled one turn of the loop before its code can say so."""
+        return self.abandoned.is_set() or self.granted.cancelled()
+
 
 class Scheduler:
     """Hands out runners. Requests for a matching loaded model pass by the queue; all others go through the loop."""
@@ -150,7 +155,7 @@ class Scheduler:
 
     async def _serve(self, entry: _Entry) -> None:
         weights = entry.demand.model.weights.digest
-        while not entry.abandoned.is_set():
+        while not entry.is_gone:
             runner = self.loaded.get(weights)
             if runner is not None and runner.options.serves(entry.demand.options, self._node):
                 entry.granted.set_result(self._grant(runner, entry.demand))
@@ -206,7 +211,8 @@ class Scheduler:
                 await entry.abandoned.wait()
             self._journal.aborted_loads += 1
         except TimeoutError:
-            self._finish_load(entry)
+            if not entry.is_gone:
+                self._finish_load(entry)
         finally:
             self.loading = None
 

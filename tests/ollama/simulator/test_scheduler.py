@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from orchestration.ollama.simulator import ModelSpec
+from orchestration.ollama.simulator.options import runner_options
+from orchestration.ollama.simulator.scheduler import Demand
 from tests.ollama.simulator.calling import leave, quick, serving, until
 
 NEVER = 1e-4
@@ -227,6 +229,27 @@ async def test_a_model_that_spills_out_of_video_memory_shows_it():
         await caller.generate("qwen3:8b")
         entry = (await caller.ps())[0]
         assert 0 < entry["size_vram"] < entry["size"]
+
+
+async def test_the_queue_survives_requests_that_leave_at_the_moment_they_are_served(caller):
+    node = caller.node
+    node.configure(speed=1e6)
+    record = node.journal.open("/test")
+
+    async def hold(name):
+        model = node.registry.find(name)
+        options = runner_options({}, model.spec, node.spec, shift=True)
+        async with node.scheduler.lease(Demand(model, options, 0.0), record):
+            pass
+
+    for turns in range(60):
+        task = asyncio.create_task(hold("llama2" if turns % 2 else "llama3.2"))
+        for _ in range(turns % 30):
+            await asyncio.sleep(0)
+        await leave(task)
+    node.configure(speed=200)
+    assert (await caller.generate())[0] == 200
+    assert caller.node.state()["models"]["llama3.2:latest"]["references"] == 0
 
 
 async def test_two_waiters_for_the_same_cold_model_cost_one_load(caller):
