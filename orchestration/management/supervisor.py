@@ -22,7 +22,7 @@ _LAST_LINES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """What to run. ``patience``: seconds from SIGTERM to SIGKILL. ``quiet``: only if it dies its last lines are shown."""
+    """What to run. ``patience``: seconds from SIGTERM to SIGKILL. ``quiet``: shows its last lines if it dies."""
 
     name: str
     command: Sequence[str]
