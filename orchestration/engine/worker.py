@@ -124,6 +124,7 @@ class StreamWorker(BaseWorker):
         return self._streams.alive and self._clerk.alive
 
     def _prepare(self) -> None:
+        self.log.setLevel(logging.WARNING)  # RQ raises it to INFO and then tells of every look at its registries
         self.birth_date = self.last_heartbeat = now()
         self._books = Books(self)
         profile = Profile(

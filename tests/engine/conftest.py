@@ -20,8 +20,8 @@ FAST, SLOW, HEAVY, VECTORS = "fast:latest", "slow:latest", "heavy:latest", "vect
 MB = 1_000_000
 MODELS = (
     ModelSpec(FAST, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=3000.0),
-    ModelSpec(SLOW, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=25.0),
-    ModelSpec(HEAVY, size=20_000 * MB, family="llama", parameter_size="70B"),
+    ModelSpec(SLOW, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=40.0),
+    ModelSpec(HEAVY, size=4000 * MB, family="llama", parameter_size="8B"),
     ModelSpec(VECTORS, size=10 * MB, family="bert", parameter_size="1B", capabilities=("embedding",)),
 )
 
@@ -38,7 +38,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
 @pytest.fixture
 def gpu(make_simulator: Callable[..., Any]) -> NodeHandle:
     """The simulated server, seen from its own side."""
-    spec = NodeSpec(name="gpu-a", models=MODELS, vram_gb=30, slots=64, context_length=4096, jitter=0.0)
+    spec = NodeSpec(name="gpu-a", models=MODELS, vram_gb=80, slots=64, disk_gb_per_second=0.2, jitter=0.0)
     return make_simulator([spec]).nodes[0]
 
 
