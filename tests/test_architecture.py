@@ -92,7 +92,7 @@ def test_every_module_has_its_test_file():
         name = _named(path)
         if path.stem not in {"__init__", "__main__"} and name not in NO_TEST_OF_THEIR_OWN and not _has_tests(path):
             missing.append(name)
-    assert missing == []
+    assert not missing, "\n" + "\n".join(missing)
 
 
 def _has_tests(path: Path) -> bool:
