@@ -1,3 +1,38 @@
 """Every address of the site."""
 
-urlpatterns: list = []
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+
+from dashboard.views import account, agents, new_task, nodes, overview, tasks
+from orchestration.api import api, documentation, healthz
+
+urlpatterns = [
+    path("", overview.index, name="overview"),
+    path("tasks", tasks.index, name="tasks"),
+    path("tasks/bulk", tasks.bulk, name="tasks-bulk"),
+    path("tasks/<int:task_id>", tasks.detail, name="task"),
+    path("tasks/<int:task_id>/cancel", tasks.cancel, name="task-cancel"),
+    path("tasks/<int:task_id>/retry", tasks.retry, name="task-retry"),
+    path("new", new_task.new, name="task-new"),
+    path("agents", agents.index, name="agents"),
+    path("agents/new", agents.new, name="agent-new"),
+    path("agents/<int:agent_id>", agents.edit, name="agent"),
+    path("agents/<int:agent_id>/delete", agents.delete, name="agent-delete"),
+    path("nodes", nodes.index, name="nodes"),
+    path("nodes/new", nodes.new, name="node-new"),
+    path("nodes/probe", nodes.probe, name="node-probe"),
+    path("nodes/<int:node_id>", nodes.edit, name="node"),
+    path("nodes/<int:node_id>/delete", nodes.delete, name="node-delete"),
+    path("nodes/<int:node_id>/drain", nodes.drain, name="node-drain"),
+    path("nodes/<int:node_id>/check", nodes.check, name="node-check"),
+    path("start/<str:token>", account.start, name="start"),
+    path("login", account.PasswordLogin.as_view(), name="login"),
+    path("logout", LogoutView.as_view(next_page="login"), name="logout"),
+    path("healthz", healthz, name="healthz"),
+    path("api/docs", documentation.page, name="api-docs"),
+    path("api/openapi.json", documentation.openapi, name="openapi"),
+    path("api/orchestration/", api.urls),
+    path("admin/rq/", include("django_rq.urls")),
+    path("admin/", admin.site.urls),
+]

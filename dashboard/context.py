@@ -1,0 +1,45 @@
+"""What the frame of every page shows: who looks, what they may do, the nodes, how much runs and waits."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from orchestration.models import User
+from orchestration.permissions import Action, allowed
+from orchestration.queries.strip import strip
+from orchestration.services.users import actor_of
+
+SECTIONS = {"task": "tasks", "agent": "agents", "node": "nodes", "task-new": "new", "agent-new": "agents"}
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Lazy: pages without the frame, such as Django's admin, pay nothing."""
+    return {"frame": SimpleLazyObject(lambda: _frame(request))}
+
+
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    user = request.user
+    if not isinstance(user, User):
+        return {"demo": settings.DROVER_DEMO}
+    actor = actor_of(user, via="web")
+    counts = strip()
+    return {
+        "demo": settings.DROVER_DEMO,
+        "user": user.username,
+        "role": str(actor.role),
+        "section": _section(request),
+        "can_submit": allowed(actor, Action.SUBMIT_TASK),
+        "can_edit_agents": allowed(actor, Action.EDIT_AGENT),
+        "can_edit_nodes": allowed(actor, Action.EDIT_NODE),
+        "nodes": counts["nodes"],
+        "nodes_up": sum(node["status"] in ("healthy", "draining") for node in counts["nodes"]),
+        "counts": counts,
+        "failed_last_hour": counts["failed_last_hour"],
+    }
+
+
+def _section(request: HttpRequest) -> str:
+    name = (request.resolver_match and request.resolver_match.url_name) or ""
+    return SECTIONS.get(name, name.partition("-")[0] + ("s" if name.startswith("node-") else ""))

@@ -1,0 +1,365 @@
+"""What people fill in: a task, an agent, a node. Shape only; the services decide what is allowed.
+
+Errors of a service land beside the field they name, through ``place``.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from orchestration.errors import DroverError
+from orchestration.models import Agent, Node, Task
+from orchestration.payloads import AgentPayload
+from orchestration.policy.context import BUCKETS
+from orchestration.policy.states import AgentKind, Priority, TaskType
+from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
+
+GIGABYTE = 1_000_000_000
+OPTION_FIELDS = ("temperature", "num_predict", "num_ctx", "seed", "top_p")
+PREFERENCES = tuple(TaskType)
+MESSAGE_ROLES = ("system", "user", "assistant")
+ALIASES = {"input": "prompt", "vram_bytes": "vram_gb", "options": "", "parameters": ""}
+THINK_WORDS: dict[str, bool | str | None] = {
+    "": None,
+    "on": True,
+    "off": False,
+    **{level: level for level in THINK_LEVELS},
+}
+
+
+def place(form: forms.Form, error: DroverError) -> None:
+    """Puts what a service said beside the field that it is about."""
+    named = error.detail.get("fields")
+    problems = named if isinstance(named, dict) else {_field_of(error): error.message}
+    for name, message in problems.items():
+        field = ALIASES.get(name, name)
+        form.add_error(field if field in form.fields else None, str(message))
+
+
+def _field_of(error: DroverError) -> str:
+    if error.code == "model_unavailable":
+        return "model_name"
+    return str(error.detail.get("field") or error.detail.get("option") or "")
+
+
+def split(text: str) -> list[str]:
+    """Names separated by commas or line ends, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.replace("\n", ",").split(",") if part.strip()))
+
+
+def _number(label: str, note: str, **limits: Any) -> forms.FloatField:
+    widget = forms.NumberInput(attrs={"placeholder": note, "step": "any", "inputmode": "decimal"})
+    return forms.FloatField(label=label, required=False, widget=widget, **limits)
+
+
+def _whole(label: str, note: str, **limits: Any) -> forms.IntegerField:
+    widget = forms.NumberInput(attrs={"placeholder": note, "inputmode": "numeric"})
+    return forms.IntegerField(label=label, required=False, widget=widget, **limits)
+
+
+class OptionsForm(forms.Form):
+    """Ollama's options as proper fields; an empty one is not sent."""
+
+    temperature = _number("Temperature", "0 to 2", min_value=0, max_value=10)
+    num_predict = _whole("Most tokens", "no limit", min_value=-2, max_value=1_000_000)
+    num_ctx = forms.TypedChoiceField(
+        label="Context",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", "as usual"), *((size, f"{size:,}") for size in BUCKETS)],
+    )
+    seed = _whole("Seed", "random")
+    top_p = _number("Top p", "0 to 1", min_value=0, max_value=1)
+
+    def options(self) -> dict[str, Any]:
+        values = {name: self.cleaned_data.get(name) for name in OPTION_FIELDS}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ImagesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class ImagesField(forms.FileField):
+    """Several images; each is looked at for its size before anything is read."""
+
+    widget = ImagesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
+        files = [item for item in (data or []) if item]
+        if len(files) > MAX_IMAGES:
+            raise forms.ValidationError(f"At most {MAX_IMAGES} images; these are {len(files)}.")
+        for item in files:
+            if item.size > MAX_IMAGE_BYTES:
+                raise forms.ValidationError(f"{item.name} is larger than {MAX_IMAGE_BYTES // 2**20} MB.")
+            if not (item.content_type or "").startswith("image/"):
+                raise forms.ValidationError(f"{item.name} is not an image.")
+        return files
+
+
+class TaskForm(OptionsForm):
+    type = forms.ChoiceField(choices=[(word, word) for word in TaskType], widget=forms.RadioSelect, initial="generate")
+    agent = forms.TypedChoiceField(label="Agent", coerce=int)
+    model_name = forms.CharField(label="Model", required=False, max_length=200)
+    allow_missing = forms.BooleanField(label="Wait if no node has the model yet", required=False)
+    prompt = forms.CharField(
+        label="Prompt",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10, "class": "prompt", "placeholder": "What should the model do?"}),
+    )
+    images = ImagesField(required=False)
+    keep_images = forms.BooleanField(required=False)
+    origin = forms.CharField(required=False, widget=forms.HiddenInput)
+    priority = forms.TypedChoiceField(
+        label="Priority", coerce=int, choices=[(p.value, p.name.lower()) for p in Priority], initial=Priority.NORMAL
+    )
+    tags = forms.CharField(label="Tags", required=False, widget=forms.TextInput(attrs={"placeholder": "a, b"}))
+    think = forms.ChoiceField(
+        label="Thinking", required=False, choices=[("", "as the model does"), *((w, w) for w in THINK_WORDS if w)]
+    )
+    format = forms.ChoiceField(
+        label="Answer", required=False, choices=[("", "text"), ("json", "JSON"), ("schema", "JSON by a schema")]
+    )
+    schema = forms.CharField(
+        label="JSON schema",
+        required=False,
+        widget=forms.Textarea(
+            attrs={"rows": 6, "class": "mono", "placeholder": '{"type": "object", "properties": {}}'}
+        ),
+    )
+    stop = forms.CharField(
+        label="Stop at",
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 1, "placeholder": "one text a line"}),
+    )
+    timeout_seconds = _number("Time-out, seconds", "none", min_value=1)
+    max_tries = _whole("Most tries", "3", min_value=1, max_value=100)
+
+    def __init__(
+        self,
+        *args: Any,
+        agents: Sequence[AgentPayload],
+        models: Sequence[Mapping[str, Any]],
+        kept_images: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.kept_images = kept_images
+        choice = self.fields["agent"]
+        assert isinstance(choice, forms.TypedChoiceField)
+        choice.choices = [(agent["id"], agent["name"]) for agent in agents]
+        self.fields["model_name"].widget = forms.Select(choices=model_choices(agents, models))
+
+    roles = MESSAGE_ROLES
+    blank_message = {"role": "user", "content": ""}
+
+    @property
+    def message_rows(self) -> list[dict[str, str]]:
+        rows = self._sent_messages() if self.is_bound else self.initial.get("messages") or []
+        return rows or [self.blank_message]
+
+    def _sent_messages(self) -> list[dict[str, str]]:
+        roles, contents = self.data.getlist("role"), self.data.getlist("content")  # type: ignore[attr-defined]
+        return [{"role": role, "content": content} for role, content in zip(roles, contents, strict=False)]
+
+    def clean_schema(self) -> dict[str, Any] | None:
+        text = self.cleaned_data["schema"]
+        if self.data.get("format") != "schema":
+            return None
+        try:
+            schema = json.loads(text)
+        except ValueError as error:
+            raise forms.ValidationError(f"This is not JSON: {error}.") from error
+        if not isinstance(schema, dict):
+            raise forms.ValidationError("A schema is a JSON object.")
+        return schema
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        kind = cleaned.get("type")
+        if kind == TaskType.CHAT and not any(row["content"].strip() for row in self._sent_messages()):
+            self.errors["messages"] = self.error_class(["Write at least one message."])
+        if kind in (TaskType.GENERATE, TaskType.EMBED) and not cleaned.get("prompt", "").strip():
+            self.add_error("prompt", "Say what the model should do." if kind == "generate" else "Give a text to embed.")
+        return cleaned
+
+    def spec(self, original: Task | None) -> TaskSpec:
+        """What the service is asked for; ``original`` is the task this one was made from."""
+        data = self.cleaned_data
+        kind = data["type"]
+        return TaskSpec(
+            type=kind,
+            input="" if kind == TaskType.CHAT else _texts(kind, data["prompt"]),
+            messages=self._spoken() if kind == TaskType.CHAT else None,
+            model_name=data["model_name"],
+            parameters={} if kind == TaskType.EMBED else self._parameters(),
+            priority=data["priority"],
+            images=[] if kind == TaskType.EMBED else self._images(original),
+            tags=split(data["tags"]),
+            think=THINK_WORDS[data["think"]],
+            format=data["schema"] or data["format"] or None,
+            timeout_seconds=data["timeout_seconds"],
+            max_tries=data["max_tries"],
+            retried_from=original.pk if original else None,
+        )
+
+    def _spoken(self) -> list[dict[str, Any]]:
+        return [row for row in self._sent_messages() if row["content"].strip()]
+
+    def _parameters(self) -> dict[str, Any]:
+        stop = [line for line in self.cleaned_data["stop"].splitlines() if line]
+        return {**self.options(), **({"stop": stop} if stop else {})}
+
+    def _images(self, original: Task | None) -> list[str]:
+        kept = list(original.images) if original and self.cleaned_data["keep_images"] else []
+        return kept + [base64.b64encode(item.read()).decode() for item in self.cleaned_data["images"]]
+
+
+def _texts(kind: str, prompt: str) -> str | list[str]:
+    """An embed task takes one text a line."""
+    lines = [line for line in prompt.splitlines() if line.strip()]
+    return lines if kind == TaskType.EMBED and len(lines) > 1 else prompt
+
+
+def model_choices(agents: Sequence[AgentPayload], models: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Loaded first, then installed, then those that agents name but no node has."""
+    known = {model["name"] for model in models}
+    wanted = {name for agent in agents for name in (*agent["models"], agent["config"]["default_model"]) if name}
+    groups = [
+        ("Loaded", [(model["name"], _described(model)) for model in models if model["loaded_on"]]),
+        ("Installed", [(model["name"], _described(model)) for model in models if not model["loaded_on"]]),
+        ("On no node", [(name, name) for name in sorted(wanted) if not _on_a_node(name, known)]),
+    ]
+    return [("", "the agent chooses"), *(group for group in groups if group[1])]
+
+
+def _on_a_node(name: str, known: set[str]) -> bool:
+    return name in known or f"{name}:latest" in known
+
+
+def _described(model: Mapping[str, Any]) -> str:
+    where = model["loaded_on"] or model["installed_on"]
+    size = f"{model['size_bytes'] / GIGABYTE:.1f} GB, " if model["size_bytes"] else ""
+    return f"{model['name']}  ·  {size}{', '.join(where)}"
+
+
+def initial_from_task(task: Task) -> dict[str, Any]:
+    """A form filled with an earlier task."""
+    texts = task.input if isinstance(task.input, list) else [task.input]
+    think = next((word for word, value in THINK_WORDS.items() if value == task.think and word), "")
+    return {
+        "type": task.type,
+        "agent": task.agent_id,
+        "model_name": task.model_name,
+        "prompt": "\n".join(texts),
+        "messages": task.messages,
+        "priority": task.priority,
+        "tags": ", ".join(task.tags),
+        "think": think if task.think is not None else "",
+        "format": "schema" if isinstance(task.format, dict) else task.format or "",
+        "schema": json.dumps(task.format, indent=2) if isinstance(task.format, dict) else "",
+        "stop": "\n".join(task.parameters.get("stop") or []),
+        "timeout_seconds": task.timeout_seconds,
+        "origin": f"task:{task.pk}",
+        "keep_images": bool(task.images),
+        **{name: task.parameters.get(name) for name in OPTION_FIELDS},
+    }
+
+
+class AgentForm(OptionsForm):
+    name = forms.CharField(label="Name", max_length=80, help_text="What tasks and the API call it.")
+    kind = forms.ChoiceField(label="Kind", choices=[(kind, kind) for kind in AgentKind], initial=AgentKind.CUSTOM)
+    description = forms.CharField(label="Description", required=False)
+    system_prompt = forms.CharField(
+        label="System prompt", required=False, widget=forms.Textarea(attrs={"rows": 10, "class": "prompt"})
+    )
+    models = forms.CharField(
+        label="Models it may use",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "any model"}),
+        help_text="One a line. Empty means any.",
+    )
+    default_model = forms.CharField(
+        label="Default model", required=False, widget=forms.TextInput(attrs={"list": "known-models"})
+    )
+    max_concurrent_tasks = forms.IntegerField(label="Tasks at once", min_value=1, max_value=32_767, initial=3)
+    timeout_seconds = _number("Time-out, seconds", "none", min_value=1)
+    max_tries = _whole("Most tries", "3", min_value=1, max_value=100)
+    prefer_generate = forms.CharField(label="Rather for generate", required=False)
+    prefer_chat = forms.CharField(label="Rather for chat", required=False)
+    prefer_embed = forms.CharField(label="Rather for embed", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for word in PREFERENCES:
+            self.fields[f"prefer_{word}"].widget.attrs.update(list="known-models", placeholder="default model")
+
+    def values(self, agent: Agent | None) -> dict[str, Any]:
+        """Fields of the service. Options and preferences that this form does not show are kept."""
+        data = self.cleaned_data
+        plain = ("name", "kind", "description", "system_prompt", "default_model", "max_concurrent_tasks")
+        return {
+            **{name: data[name] for name in (*plain, "timeout_seconds", "max_tries")},
+            "models": split(data["models"]),
+            "options": {**_others(agent.options if agent else {}, OPTION_FIELDS), **self.options()},
+            "routing_preferences": {
+                **_others(agent.routing_preferences if agent else {}, PREFERENCES),
+                **{word: data[f"prefer_{word}"] for word in PREFERENCES if data[f"prefer_{word}"]},
+            },
+        }
+
+
+def _others(mapping: Mapping[str, Any], shown: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name not in shown}
+
+
+def initial_from_agent(agent: Agent) -> dict[str, Any]:
+    plain = ("name", "kind", "description", "system_prompt", "default_model", "max_concurrent_tasks")
+    return {
+        **{name: getattr(agent, name) for name in (*plain, "timeout_seconds", "max_tries")},
+        "models": "\n".join(agent.models),
+        **{name: agent.options.get(name) for name in OPTION_FIELDS},
+        **{f"prefer_{word}": agent.routing_preferences.get(word, "") for word in PREFERENCES},
+    }
+
+
+class NodeForm(forms.Form):
+    base_url = forms.CharField(
+        label="Address",
+        max_length=300,
+        widget=forms.TextInput(attrs={"placeholder": "http://gpu-a:11434", "inputmode": "url", "autocomplete": "off"}),
+        help_text="Where the server answers, seen from the machine that runs Drover.",
+    )
+    name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"placeholder": "gpu-a"}))
+    slots_per_model = forms.IntegerField(
+        label="Slots per model", min_value=1, max_value=1000, help_text="Its OLLAMA_NUM_PARALLEL."
+    )
+    vram_gb = _number("Video memory, GB", "unknown", min_value=0)
+    labels = forms.CharField(label="Labels", required=False, widget=forms.TextInput(attrs={"placeholder": "fast, eu"}))
+    verify_tls = forms.BooleanField(label="Check its TLS certificate", required=False, initial=True)
+    enabled = forms.BooleanField(label="Enabled", required=False, initial=True)
+
+    def values(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        vram = data["vram_gb"]
+        return {
+            **{name: data[name] for name in ("base_url", "name", "slots_per_model", "verify_tls", "enabled")},
+            "vram_bytes": round(vram * GIGABYTE) if vram else None,
+            "labels": split(data["labels"]),
+        }
+
+
+def initial_from_node(node: Node) -> dict[str, Any]:
+    plain = ("base_url", "name", "slots_per_model", "verify_tls", "enabled")
+    return {
+        **{name: getattr(node, name) for name in plain},
+        "vram_gb": round(node.vram_bytes / GIGABYTE, 3) if node.vram_bytes else None,
+        "labels": ", ".join(node.labels),
+    }

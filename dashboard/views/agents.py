@@ -1,0 +1,94 @@
+"""Agents: listed, made, changed, deleted."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.forms import AgentForm, initial_from_agent, place
+from dashboard.views import actor, done, page
+from orchestration import queries
+from orchestration.errors import DroverError, NotAllowed
+from orchestration.models import Agent
+from orchestration.payloads import AgentPayload
+from orchestration.permissions import Action, refusal
+from orchestration.queries import TaskFilter
+from orchestration.services import agents as service
+
+
+@require_safe
+@page
+def index(request: HttpRequest) -> HttpResponse:
+    installed = _installed()
+    return render(request, "agents/index.html", {"agents": [_warned(agent, installed) for agent in queries.agents()]})
+
+
+def _installed() -> list[str]:
+    return [model["name"] for model in queries.known_models() if model["installed_on"]]
+
+
+def _warned(agent: AgentPayload, installed: list[str]) -> AgentPayload:
+    named = Agent(
+        models=agent["models"],
+        default_model=agent["config"]["default_model"],
+        routing_preferences=agent["config"]["routing_preferences"],
+    )
+    return {**agent, "warnings": service.warnings(named, installed)}
+
+
+@page
+def new(request: HttpRequest) -> HttpResponse:
+    form = AgentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        made = _saved(form, lambda: service.create(actor=actor(request), **form.values(None)))
+        if made:
+            return done(request, f"The agent {made.name} is ready.", to=reverse("agents"))
+    why_not = refusal(actor(request), Action.EDIT_AGENT)
+    context = {"form": form, "agent": None, "models": queries.known_models(), "why_not": why_not}
+    return render(request, "agents/form.html", context, status=422 if form.errors else 200)
+
+
+@page
+def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
+    agent = queries.get_agent(agent_id)
+    form = AgentForm(request.POST or None, initial=initial_from_agent(agent))
+    if request.method == "POST" and form.is_valid():
+        values = form.values(agent)
+        if _saved(form, lambda: service.update(actor=actor(request), agent_id=agent_id, **values)):
+            return done(request, "Saved. Tasks submitted from now on use it.", to=reverse("agents"))
+    models = queries.known_models()
+    installed = [model["name"] for model in models if model["installed_on"]]
+    context = {
+        "form": form,
+        "agent": {"id": agent.pk, "name": agent.name, "warnings": service.warnings(agent, installed)},
+        "models": models,
+        "unfinished": _unfinished(agent),
+        "why_not": refusal(actor(request), Action.EDIT_AGENT, agent),
+    }
+    return render(request, "agents/form.html", context, status=422 if form.errors else 200)
+
+
+def _unfinished(agent: Agent) -> int:
+    counts = {word: count for word, _, count in queries.facets(TaskFilter(agent=frozenset({agent.name})))["status"]}
+    return counts["pending"] + counts["running"]
+
+
+def _saved(form: AgentForm, save: Any) -> Agent | None:
+    try:
+        saved: Agent = save()
+    except NotAllowed:
+        raise
+    except DroverError as error:
+        place(form, error)
+        return None
+    return saved
+
+
+@require_POST
+@page
+def delete(request: HttpRequest, agent_id: int) -> HttpResponse:
+    name = queries.get_agent(agent_id).name
+    service.delete(actor=actor(request), agent_id=agent_id, cancel_tasks="cancel_tasks" in request.POST)
+    return done(request, f"The agent {name} is deleted.", to=reverse("agents"))

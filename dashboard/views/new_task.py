@@ -1,0 +1,70 @@
+"""The form for a new task, empty, from an agent, or from an earlier task."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from dashboard.forms import TaskForm, initial_from_task, place
+from dashboard.views import actor, done, page
+from orchestration import queries
+from orchestration.errors import DroverError, NotAllowed
+from orchestration.models import Task
+from orchestration.services import tasks
+
+
+@page
+def new(request: HttpRequest) -> HttpResponse:
+    original = _original(request)
+    agents, models = queries.agents(), queries.known_models()
+    form_context: dict[str, Any] = {
+        "agents": agents,
+        "models": models,
+        "kept_images": len(original.images) if original else 0,
+        "initial": _initial(request, original, agents),
+    }
+    status = 200
+    if request.method == "POST":
+        form = TaskForm(request.POST, request.FILES, **form_context)
+        if form.is_valid() and (url := _submit(request, form, original)):
+            return done(request, "", to=url)
+        status = 422
+    else:
+        form = TaskForm(**form_context)
+    context = {"form": form, "models": models, "draft_key": "" if original or request.method == "POST" else "new-task"}
+    return render(request, "tasks/new.html", context, status=status)
+
+
+def _original(request: HttpRequest) -> Task | None:
+    """The task named by ``?from=task:12``, or by the hidden field that keeps it."""
+    kind, _, number = (request.POST.get("origin") or request.GET.get("from") or "").partition(":")
+    return queries.get_task(int(number)) if kind == "task" and number.isdigit() else None
+
+
+def _initial(request: HttpRequest, original: Task | None, agents: list[Any]) -> dict[str, Any]:
+    if original:
+        return initial_from_task(original)
+    wanted = request.GET.get("agent")
+    if wanted:
+        return {"agent": queries.get_agent(wanted).pk}
+    return {"agent": next((agent["id"] for agent in agents if agent["name"] == "default"), None)}
+
+
+def _submit(request: HttpRequest, form: TaskForm, original: Task | None) -> str:
+    """Where the task can be watched; empty when the form has to be looked at again."""
+    data = form.cleaned_data
+    try:
+        agent = queries.get_agent(data["agent"])
+        run = tasks.submit(
+            actor=actor(request),
+            agent=agent,
+            specs=[form.spec(original)],
+            allow_missing_models=data["allow_missing"],
+        )
+    except NotAllowed:
+        raise
+    except DroverError as error:
+        place(form, error)
+        return ""
+    return reverse("task", args=[run.tasks.values_list("pk", flat=True)[0]])

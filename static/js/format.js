@@ -1,0 +1,53 @@
+/** Figures as people read them; the same words as dashboard/templatetags/numbers.py. Unknown is a dash, never zero. */
+
+export const DASH = "—";
+
+const known = (value) => value !== null && value !== undefined;
+const grouped = (value, digits = 0) =>
+  value.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits});
+
+export function seconds(value) {
+  if (!known(value)) return DASH;
+  if (value < 60) return `${value.toFixed(1)} s`;
+  const whole = Math.round(value);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+export function short(value) {
+  if (!known(value)) return DASH;
+  for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (value >= size) return `${Math.floor(value / size)} ${unit}`;
+  }
+  return `${Math.max(0, Math.floor(value))} s`;
+}
+
+export function rate(value) {
+  if (!known(value)) return DASH;
+  return value < 100 ? value.toFixed(1) : grouped(Math.round(value));
+}
+
+export function size(value) {
+  if (!known(value)) return DASH;
+  return value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`;
+}
+
+export function gigabytes(value) {
+  return known(value) ? (value / 1e9).toFixed(1).replace(/\.0$/, "") : DASH;
+}
+
+export function number(value) {
+  return known(value) ? grouped(value) : DASH;
+}
+
+export function percent(part, whole) {
+  return whole ? `${((100 * part) / whole).toFixed(1)} %` : DASH;
+}
+
+export function countdown(left) {
+  const hours = Math.floor(left / 3600);
+  const minutes = Math.floor((left % 3600) / 60);
+  const rest = String(Math.floor(left % 60)).padStart(2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}

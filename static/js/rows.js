@@ -1,0 +1,84 @@
+/** Task rows, patched cell by cell in place; the words are those of dashboard/templatetags/rows.py. */
+
+import {attr, field, make, put} from "./dom.js";
+import {number, rate, seconds} from "./format.js";
+import {setTime} from "./clock.js";
+import {avatar, progressBar, setState} from "./marks.js";
+
+const STATE_OF_PHASE = {loading: "loading", prefill: "prefill", generating: "generating"};
+const BUSY = new Set(["loading", "prefill", "generating", "cancelling"]);
+
+export function patchRow(element, row) {
+  attr(element, "data-task", row.id);
+  attr(element, "data-version", row.version);
+  attr(element, "data-state", row.state);
+  setState(field(element, "state"), row.state);
+  const title = field(element, "title");
+  put(title, row.title);
+  attr(title, "href", `/tasks/${row.id}`);
+  put(field(element, "agent"), row.agent);
+  put(field(element, "model"), row.model ?? "—");
+  put(field(element, "node"), row.node ? `@ ${row.node}` : "");
+  patchProgress(field(element, "progress"), row);
+  put(field(element, "rate"), rate(row.tokens_per_second));
+  patchDetails(element, row);
+}
+
+/** Cells that only the full list has. */
+function patchDetails(element, row) {
+  const box = element.querySelector("input[name=ids]");
+  if (!box) return;
+  if (box.value !== String(row.id)) {
+    box.value = row.id;
+    box.setAttribute("aria-label", `Select ${row.title}`);
+    field(element, "owner").replaceChildren(avatar(row.owner));
+    field(element, "age").replaceChildren(make("time", {"data-age": true}));
+  }
+  put(field(element, "duration"), seconds(row.duration_seconds));
+  const known = row.prompt_tokens !== null || row.output_tokens !== null;
+  put(field(element, "tokens"), known ? `${number(row.prompt_tokens)} → ${number(row.output_tokens)}` : "—");
+  setTime(element.querySelector("[data-f=age] time"), row.created_at);
+}
+
+function patchProgress(cell, row) {
+  const {text, share, dim} = progressOf(row);
+  if (share === null) {
+    let words = cell.querySelector(":scope > .clip");
+    if (!words) cell.replaceChildren((words = make("span", {class: "clip"})));
+    attr(words, "class", `clip ${dim ? "ink-3" : "ink-2"}`);
+    attr(words, "title", text);
+    put(words, text);
+    return;
+  }
+  let shown = cell.querySelector(":scope > .prog");
+  if (!shown) cell.replaceChildren((shown = progressBar(row.state)));
+  attr(shown, "data-state", row.state);
+  attr(shown.querySelector("svg"), "aria-label", text);
+  attr(shown.querySelector("rect"), "width", `${share}%`);
+  put(shown.querySelector(".prog__t"), text);
+}
+
+export function progressOf(row) {
+  if (row.status === "running" && BUSY.has(row.state)) {
+    return {text: row.message || tokens(row), share: row.progress || null, dim: false};
+  }
+  if (row.state === "completed") return {text: `${tokens(row)} in ${seconds(row.duration_seconds)}`, share: null, dim: true};
+  if (row.state === "failed") return {text: (row.error || "failed").split("\n")[0], share: null, dim: false};
+  if (row.state === "cancelled") {
+    return {text: row.duration_seconds ? `after ${seconds(row.duration_seconds)}` : "", share: null, dim: true};
+  }
+  return {text: row.waiting_reason || row.message || "waits for the next free slot", share: null, dim: false};
+}
+
+function tokens(row) {
+  if (row.type === "embed") return `${number(row.prompt_tokens)} tokens read`;
+  if (row.output_tokens === null) return "no token yet";
+  return `${number(row.output_tokens)} token${row.output_tokens === 1 ? "" : "s"}`;
+}
+
+/** The row with what a worker just said about it; null when that is about another attempt. */
+export function withProgress(row, [, attempt, phase, output, speed, progress, message]) {
+  if (row.attempt_id !== attempt || row.status !== "running") return null;
+  const state = row.state === "cancelling" ? row.state : STATE_OF_PHASE[phase] ?? row.state;
+  return {...row, phase, state, progress, message, output_tokens: output, tokens_per_second: speed};
+}
