@@ -33,6 +33,6 @@ urlpatterns = [
     path("api/docs", documentation.page, name="api-docs"),
     path("api/openapi.json", documentation.openapi, name="openapi"),
     path("api/orchestration/", api.urls),
-    path("admin/rq/", include("django_rq.urls")),
+    path("admin/rq/", include("orchestration.admin.queues")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,9 @@
+"""The Django admin: every table, written through the services, open to each role as far as it goes elsewhere.
+
+A new table joins with a class of its own on one of the bases in ``base``: ``ServiceAdmin`` where a service creates,
+changes and deletes it, ``ReadOnlyAdmin`` where Drover alone writes it.
+"""
+
+from orchestration.admin import agents, audit, fleet, keys, model_configs, nodes, processes, runs, tasks, users
+
+__all__ = ["agents", "audit", "fleet", "keys", "model_configs", "nodes", "processes", "runs", "tasks", "users"]

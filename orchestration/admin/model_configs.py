@@ -1,0 +1,32 @@
+"""What the team decides about a model, in the admin."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from orchestration.admin.base import ServiceAdmin
+from orchestration.admin.display import age
+from orchestration.models import ModelConfig
+from orchestration.permissions import Action
+from orchestration.services import model_configs
+
+
+@admin.register(ModelConfig)
+class ModelConfigAdmin(ServiceAdmin):
+    service = model_configs
+    id_name = "config_id"
+    words = ("labels", "fallbacks")
+    add_action = change_action = delete_action = Action.EDIT_MODEL
+    deleting = "The model goes back to the defaults. It stays installed where it is."
+
+    list_display = ("model_name", "enabled", "priority", "max_concurrent_requests", "timeout_seconds", "changed")
+    list_filter = ("enabled",)
+    search_fields = ("model_name", "labels", "fallbacks")
+    fieldsets = (
+        (None, {"fields": ("model_name", "enabled", "priority")}),
+        ("Limits", {"fields": ("max_concurrent_requests", "timeout_seconds", "keep_alive_seconds")}),
+        ("Requests", {"fields": ("options", "fallbacks", "labels")}),
+    )
+
+    @admin.display(description="changed", ordering="updated_at")
+    def changed(self, config: ModelConfig) -> SafeString | str:
+        return age(config.updated_at)

@@ -1,0 +1,81 @@
+"""Nodes in the admin: added, changed, drained and removed through their service."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from orchestration.admin.base import ServiceAdmin, actor_of
+from orchestration.admin.display import age, size, state
+from orchestration.models import Node
+from orchestration.payloads.fleet import node_status
+from orchestration.permissions import Action
+from orchestration.services import nodes
+
+
+@admin.register(Node)
+class NodeAdmin(ServiceAdmin):
+    service = nodes
+    id_name = "node_id"
+    words = ("labels",)
+    add_action = change_action = delete_action = Action.EDIT_NODE
+    page = "node"
+    deleting = "What runs on it moves to another node. Its name stays in the history of its tasks."
+
+    list_display = ("name", "status", "base_url", "slots_per_model", "vram", "ollama_version", "seen", "open_in_drover")
+    list_filter = ("health", "enabled", "draining", "simulated")
+    search_fields = ("name", "base_url", "labels")
+    actions = ("drain", "resume")
+    readonly_fields = (
+        "status",
+        "health_reason",
+        "draining",
+        "simulated",
+        "ollama_version",
+        "seen",
+        "polled",
+        "latency",
+    )
+    fieldsets = (
+        (None, {"fields": ("name", "base_url", "verify_tls", "enabled")}),
+        ("Capacity", {"fields": ("slots_per_model", "vram_bytes", "labels")}),
+        ("As last seen", {"fields": readonly_fields}),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fieldsets if obj else self.fieldsets[:2]
+
+    @admin.display(description="state", ordering="health")
+    def status(self, node: Node) -> SafeString:
+        return state(node_status(node))
+
+    @admin.display(description="VRAM", ordering="vram_bytes")
+    def vram(self, node: Node) -> str:
+        return size(node.vram_bytes)
+
+    @admin.display(description="last answer", ordering="seen_at")
+    def seen(self, node: Node) -> SafeString | str:
+        return age(node.seen_at)
+
+    @admin.display(description="last looked at")
+    def polled(self, node: Node) -> SafeString | str:
+        return age(node.polled_at)
+
+    @admin.display(description="latency")
+    def latency(self, node: Node) -> str:
+        return "—" if node.latency_seconds is None else f"{node.latency_seconds * 1000:.0f} ms"
+
+    @admin.action(description="Drain: finish, take nothing new", permissions=["change"])
+    def drain(self, request: HttpRequest, queryset: "QuerySet[Node]") -> None:
+        self._set_draining(request, queryset, draining=True)
+
+    @admin.action(description="Resume: take work again", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: "QuerySet[Node]") -> None:
+        self._set_draining(request, queryset, draining=False)
+
+    def _set_draining(self, request: HttpRequest, queryset: "QuerySet[Node]", *, draining: bool) -> None:
+        chosen = [nodes.set_draining(actor=actor_of(request), node_id=row.pk, draining=draining) for row in queryset]
+        names = ", ".join(node.name for node in chosen)
+        self.message_user(request, f"{'Draining' if draining else 'Resumed'}: {names}.", messages.SUCCESS)

@@ -1,0 +1,40 @@
+"""Runs in the admin: read, and cancelled as a whole."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from orchestration.admin.base import LongAdmin, ReadOnlyAdmin, actor_of
+from orchestration.admin.display import age, link
+from orchestration.models import Run
+from orchestration.permissions import Action, allowed
+from orchestration.services import tasks
+
+
+@admin.register(Run)
+class RunAdmin(LongAdmin, ReadOnlyAdmin):
+    page = "run"
+    list_display = ("id", "kind", "agent_name", "owner", "tasks_link", "created", "open_in_drover")
+    list_filter = ("kind", "agent", "owner", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("agent_name", "idempotency_key")
+    actions = ("cancel",)
+    fields = ("kind", "agent", "agent_name", "owner", "tasks_link", "continue_on_error", "idempotency_key", "created")
+
+    @admin.display(description="tasks")
+    def tasks_link(self, run: Run) -> SafeString | str:
+        return link(f"{reverse('admin:orchestration_task_changelist')}?run__id__exact={run.pk}", "its tasks")
+
+    @admin.display(description="submitted")
+    def created(self, run: Run) -> SafeString | str:
+        return age(run.created_at)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return allowed(actor_of(request), Action.CANCEL_TASK)
+
+    @admin.action(description="Cancel what is unfinished", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: "QuerySet[Run]") -> None:
+        count = sum(tasks.cancel_run(actor=actor_of(request), run_id=run.pk) for run in queryset)
+        self.message_user(request, f"Tasks cancelled: {count}.", messages.SUCCESS)
