@@ -164,8 +164,15 @@ def complete(*, attempt_id: int, token: str, result: AttemptResult, now: datetim
         vectors=result.vectors,
         **_timings(attempt, now, result),
     )
+    _note_resident(attempt, now)
     announce_tasks([attempt.task_id], wake=True)
     return True
+
+
+def _note_resident(attempt: Attempt, now: datetime) -> None:
+    """Whatever answered is loaded: the next decision need not wait until a poll has seen it."""
+    rows = NodeModel.objects.filter(node_id=attempt.node_id, model__name=attempt.model_name)
+    rows.filter(loaded=False).update(loaded=True, loaded_context=attempt.num_ctx, last_used_at=now)
 
 
 def _measured(result: AttemptResult) -> dict[str, Any]:
