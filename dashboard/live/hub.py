@@ -20,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from dashboard.live.reads import SharedReads
 from orchestration.events import EVENTS, attempt_stream
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Hub:
     def __init__(self, url: str) -> None:
         self.seq = NOTHING
         self.connected = False
+        self.reads = SharedReads()
         self._url = url
         self._listeners: dict[Listener, bool] = {}
         self._watchers: dict[str, dict[Callable[[Frame], None], None]] = {}
@@ -156,9 +158,10 @@ class Hub:
             self._start()
 
     async def _run(self, client: redis.asyncio.Redis) -> None:
+        """Ends when it is no longer the hub's reader: the Redis client may swallow a cancellation."""
         delay = FIRST_RETRY_SECONDS
         try:
-            while True:
+            while self._reader is asyncio.current_task():
                 try:
                     more = await (self._read(client) if self.connected else self._connect(client))
                     delay = FIRST_RETRY_SECONDS
@@ -194,9 +197,10 @@ class Hub:
     async def _read(self, client: redis.asyncio.Redis) -> bool:
         """One question for everything. True when there is more to fetch at once."""
         seq = self.seq
+        positions: dict[Any, Any] = {EVENTS: seq, **self._positions}
         async with client.pipeline(transaction=True) as pipe:
             pipe.xrange(EVENTS, min=seq, max=seq)
-            pipe.xread(dict[Any, Any](self._positions, **{EVENTS: seq}), count=READ_AT_ONCE)
+            pipe.xread(positions, count=READ_AT_ONCE)
             last, answer = await pipe.execute()
         if seq != NOTHING and not last:
             await self._begin(client)
