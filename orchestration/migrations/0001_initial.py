@@ -118,6 +118,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField()),
             ],
             options={
+                'verbose_name_plural': 'worker processes',
                 'ordering': ['name'],
             },
         ),

@@ -29,6 +29,7 @@ class WorkerProcess(models.Model):
 
     class Meta:
         ordering = ["name"]
+        verbose_name_plural = "worker processes"
 
     def __str__(self) -> str:
         return self.name
