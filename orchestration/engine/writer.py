@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -55,6 +56,7 @@ class Writer:
         self._group_limit = group_limit
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._give_up = threading.Event()
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="drover-writer", daemon=True)
 
     def start(self) -> None:
@@ -75,6 +77,8 @@ class Writer:
         """The service's result or exception, after the commit."""
         call = _Call(asyncio.get_running_loop(), lambda: service(*args, **kwargs))
         self._calls.put(call)
+        if self._ended:
+            self._refuse_rest()
         result: T = await call.future
         return result
 
@@ -85,6 +89,15 @@ class Writer:
                 _settle(group)
         finally:
             connection.close()
+            self._ended = True
+            self._refuse_rest()
+
+    def _refuse_rest(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                if call := self._calls.get_nowait():
+                    call.error = WriterClosed("the worker has ended")
+                    _settle([call])
 
     def _next_group(self) -> list[_Call]:
         """Waits for the first call, takes the others that are there. Empty at the end."""
