@@ -4,10 +4,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ServiceAdmin, actor_of
-from orchestration.admin.display import age
+from orchestration.admin.display import age, column, moment
 from orchestration.models import Agent, Task
 from orchestration.permissions import Action
 from orchestration.policy.states import UNFINISHED
@@ -23,6 +22,8 @@ class AgentAdmin(ServiceAdmin):
     page = "agent"
     deleting = "Its tasks stay readable under its name."
     delete_confirmation_template = "admin/orchestration/agent/delete_confirmation.html"
+    created = column("created_at", moment)
+    changed = column("updated_at", age, "changed")
 
     list_display = (
         "name",
@@ -37,7 +38,7 @@ class AgentAdmin(ServiceAdmin):
     list_filter = ("kind", "owner")
     list_select_related = ("owner",)
     search_fields = ("name", "description", "models", "default_model")
-    readonly_fields = ("owner", "created_at", "updated_at")
+    readonly_fields = ("owner", "created", "changed")
     fieldsets = (
         (None, {"fields": ("name", "description", "kind", "system_prompt")}),
         ("Models", {"fields": ("models", "default_model", "routing_preferences", "options")}),
@@ -51,10 +52,6 @@ class AgentAdmin(ServiceAdmin):
     @admin.display(description="models")
     def allowed_models(self, agent: Agent) -> str:
         return ", ".join(agent.models) or "any"
-
-    @admin.display(description="changed", ordering="updated_at")
-    def changed(self, agent: Agent) -> SafeString | str:
-        return age(agent.updated_at)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         unfinished = Task.objects.filter(agent_id=object_id, status__in=UNFINISHED)[:1_000].count()

@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import LongAdmin, ReadOnlyAdmin
-from orchestration.admin.display import age, as_json, link, seconds, state
+from orchestration.admin.display import age, as_json, column, link, moment, seconds, state
 from orchestration.models import Attempt, AuditEntry
 
 
@@ -39,14 +39,13 @@ class DoorFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LongAdmin, ReadOnlyAdmin):
+    when = column("at", age, "when")
+    exactly = column("at", moment, "at")
+    what = column("detail", as_json)
     list_display = ("id", "when", "actor_name", "action", "object_link", "via", "ip")
     list_filter = (ObjectTypeFilter, DoorFilter, "at")
     search_fields = ("actor_name", "action", "object_name")
-    fields = ("at", "actor_name", "via", "ip", "action", "object_type", "object_id", "object_link", "what")
-
-    @admin.display(description="when")
-    def when(self, entry: AuditEntry) -> SafeString | str:
-        return age(entry.at)
+    fields = ("exactly", "actor_name", "via", "ip", "action", "object_type", "object_id", "object_link", "what")
 
     @admin.display(description="object")
     def object_link(self, entry: AuditEntry) -> SafeString | str:
@@ -59,14 +58,22 @@ class AuditEntryAdmin(LongAdmin, ReadOnlyAdmin):
             return entry.object_name
         return link(url, entry.object_name)
 
-    @admin.display(description="detail")
-    def what(self, entry: AuditEntry) -> SafeString | str:
-        return as_json(entry.detail)
-
 
 @admin.register(Attempt)
 class AttemptAdmin(LongAdmin, ReadOnlyAdmin):
-    list_display = ("id", "state", "task_link", "number", "model_name", "node_name", "worker", "granted", "error_code")
+    since = column("granted_at", age, "granted")
+    granted = column("granted_at", moment)
+    started = column("started_at", moment)
+    first_token = column("first_token_at", moment)
+    ended = column("ended_at", moment)
+    lease = column("lease_until", moment, "lease until")
+    retry = column("retry_at", moment, "retry at")
+    load = column("load_seconds", seconds, "model load")
+    prefill = column("prefill_seconds", seconds, "prefill")
+    decode = column("decode_seconds", seconds, "decode")
+    sent = column("request", as_json, "as sent")
+
+    list_display = ("id", "state", "task_link", "number", "model_name", "node_name", "worker", "since", "error_code")
     list_filter = ("status", "node", "granted_at")
     search_fields = ("model_name", "node_name", "worker", "error_code")
     fieldsets = (
@@ -75,7 +82,7 @@ class AttemptAdmin(LongAdmin, ReadOnlyAdmin):
         ("Why there", {"fields": ("decision_reason",)}),
         (
             "When",
-            {"fields": ("granted_at", "started_at", "first_token_at", "ended_at", "lease_until", "retry_at")},
+            {"fields": ("granted", "started", "first_token", "ended", "lease", "retry")},
         ),
         ("Where the time went", {"fields": ("load", "prefill", "decode", "prompt_tokens", "output_tokens")}),
         ("Request", {"fields": ("sent",)}),
@@ -93,23 +100,3 @@ class AttemptAdmin(LongAdmin, ReadOnlyAdmin):
     @admin.display(description="task")
     def task_link(self, attempt: Attempt) -> SafeString | str:
         return link(reverse("admin:orchestration_task_change", args=[attempt.task_id]), f"task {attempt.task_id}")
-
-    @admin.display(description="granted")
-    def granted(self, attempt: Attempt) -> SafeString | str:
-        return age(attempt.granted_at)
-
-    @admin.display(description="model load")
-    def load(self, attempt: Attempt) -> str:
-        return seconds(attempt.load_seconds)
-
-    @admin.display(description="prefill")
-    def prefill(self, attempt: Attempt) -> str:
-        return seconds(attempt.prefill_seconds)
-
-    @admin.display(description="decode")
-    def decode(self, attempt: Attempt) -> str:
-        return seconds(attempt.decode_seconds)
-
-    @admin.display(description="as sent")
-    def sent(self, attempt: Attempt) -> SafeString | str:
-        return as_json(attempt.request)

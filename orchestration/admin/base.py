@@ -88,6 +88,10 @@ class DroverAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         words = '<a class="open" href="{}" title="View in Drover" aria-label="View {} in Drover">↗</a>'
         return format_html(words, url, obj) if url else "—"
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        title = str(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title[:1].upper() + title[1:], **(extra_context or {})})
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Drover's own audit trail, whichever door a change came through."""
         trail = reverse("admin:orchestration_auditentry_changelist")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ServiceAdmin, actor_of
-from orchestration.admin.display import age, state
+from orchestration.admin.display import age, column, state
 from orchestration.models import ApiKey
 from orchestration.permissions import Action, Role
 from orchestration.services import keys
@@ -18,6 +18,8 @@ from orchestration.services import keys
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ServiceAdmin):
+    created = column("created_at", age)
+    used = column("last_used_at", age, "last used")
     view_action = add_action = Action.MANAGE_USERS
     list_display = ("name", "prefix", "standing", "owner", "role", "created", "used", "expires_at")
     list_filter = ("role", "owner", "revoked_at", "expires_at")
@@ -36,14 +38,6 @@ class ApiKeyAdmin(ServiceAdmin):
             return state("cancelled", label="revoked")
         expired = key.expires_at is not None and key.expires_at <= timezone.now()
         return state("cancelled", label="expired") if expired else state("completed", label="valid")
-
-    @admin.display(description="created", ordering="created_at")
-    def created(self, key: ApiKey) -> SafeString | str:
-        return age(key.created_at)
-
-    @admin.display(description="last used", ordering="last_used_at")
-    def used(self, key: ApiKey) -> SafeString | str:
-        return age(key.last_used_at)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         fields = {**form.cleaned_data, "role": Role(form.cleaned_data["role"])}

@@ -1,10 +1,9 @@
 """What the team decides about a model, in the admin."""
 
 from django.contrib import admin
-from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ServiceAdmin
-from orchestration.admin.display import age
+from orchestration.admin.display import age, column
 from orchestration.models import ModelConfig
 from orchestration.permissions import Action
 from orchestration.services import model_configs
@@ -17,6 +16,7 @@ class ModelConfigAdmin(ServiceAdmin):
     words = ("labels", "fallbacks")
     add_action = change_action = delete_action = Action.EDIT_MODEL
     deleting = "The model goes back to the defaults. It stays installed where it is."
+    changed = column("updated_at", age, "changed")
 
     list_display = ("model_name", "enabled", "priority", "max_concurrent_requests", "timeout_seconds", "changed")
     list_filter = ("enabled",)
@@ -26,7 +26,3 @@ class ModelConfigAdmin(ServiceAdmin):
         ("Limits", {"fields": ("max_concurrent_requests", "timeout_seconds", "keep_alive_seconds")}),
         ("Requests", {"fields": ("options", "fallbacks", "labels")}),
     )
-
-    @admin.display(description="changed", ordering="updated_at")
-    def changed(self, config: ModelConfig) -> SafeString | str:
-        return age(config.updated_at)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ServiceAdmin, actor_of
-from orchestration.admin.display import age, size, state
+from orchestration.admin.display import age, column, milliseconds, size, state
 from orchestration.models import Node
 from orchestration.payloads.fleet import node_status
 from orchestration.permissions import Action
@@ -23,6 +23,10 @@ class NodeAdmin(ServiceAdmin):
     add_action = change_action = delete_action = Action.EDIT_NODE
     page = "node"
     deleting = "What runs on it moves to another node. Its name stays in the history of its tasks."
+    vram = column("vram_bytes", size, "VRAM")
+    seen = column("seen_at", age, "last answer")
+    polled = column("polled_at", age, "last looked at")
+    latency = column("latency_seconds", milliseconds)
 
     list_display = ("name", "status", "base_url", "slots_per_model", "vram", "ollama_version", "seen", "open_in_drover")
     list_filter = ("health", "enabled", "draining", "simulated")
@@ -50,22 +54,6 @@ class NodeAdmin(ServiceAdmin):
     @admin.display(description="state", ordering="health")
     def status(self, node: Node) -> SafeString:
         return state(node_status(node))
-
-    @admin.display(description="VRAM", ordering="vram_bytes")
-    def vram(self, node: Node) -> str:
-        return size(node.vram_bytes)
-
-    @admin.display(description="last answer", ordering="seen_at")
-    def seen(self, node: Node) -> SafeString | str:
-        return age(node.seen_at)
-
-    @admin.display(description="last looked at")
-    def polled(self, node: Node) -> SafeString | str:
-        return age(node.polled_at)
-
-    @admin.display(description="latency")
-    def latency(self, node: Node) -> str:
-        return "—" if node.latency_seconds is None else f"{node.latency_seconds * 1000:.0f} ms"
 
     @admin.action(description="Drain: finish, take nothing new", permissions=["change"])
     def drain(self, request: HttpRequest, queryset: "QuerySet[Node]") -> None:

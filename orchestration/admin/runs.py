@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import LongAdmin, ReadOnlyAdmin, actor_of
-from orchestration.admin.display import age, link
+from orchestration.admin.display import age, column, link
 from orchestration.models import Run
 from orchestration.permissions import Action, allowed
 from orchestration.services import tasks
@@ -16,6 +16,7 @@ from orchestration.services import tasks
 @admin.register(Run)
 class RunAdmin(LongAdmin, ReadOnlyAdmin):
     page = "run"
+    created = column("created_at", age, "submitted")
     list_display = ("id", "kind", "agent_name", "owner", "tasks_link", "created", "open_in_drover")
     list_filter = ("kind", "agent", "owner", "created_at")
     list_select_related = ("owner",)
@@ -26,10 +27,6 @@ class RunAdmin(LongAdmin, ReadOnlyAdmin):
     @admin.display(description="tasks")
     def tasks_link(self, run: Run) -> SafeString | str:
         return link(f"{reverse('admin:orchestration_task_changelist')}?run__id__exact={run.pk}", "its tasks")
-
-    @admin.display(description="submitted")
-    def created(self, run: Run) -> SafeString | str:
-        return age(run.created_at)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return allowed(actor_of(request), Action.CANCEL_TASK)

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import LongAdmin, ServiceAdmin, actor_of
-from orchestration.admin.display import age, as_json, link, seconds, task_state, text
+from orchestration.admin.display import age, as_json, column, link, listed, moment, seconds, task_state, text
 from orchestration.admin.forms import RefusableForm, WordsField
 from orchestration.errors import DroverError
 from orchestration.models import OllamaModel, Task
@@ -34,6 +34,8 @@ LARGE = (
     "metadata",
     "system_prompt",
 )
+
+EDITABLE = ("priority", "tags")
 
 
 class SubmitForm(RefusableForm):
@@ -75,6 +77,24 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(Task)
 class TaskAdmin(LongAdmin, ServiceAdmin):
+    submitted = column("created_at", age, "submitted")
+    created = column("created_at", moment)
+    ready = column("ready_at", moment, "ready since")
+    not_yet = column("not_before", moment, "not before")
+    started = column("started_at", moment)
+    ended = column("ended_at", moment)
+    took = column("duration_seconds", seconds, "took")
+    queued = column("queued_seconds", seconds, "queued")
+    load = column("load_seconds", seconds, "model load")
+    prefill = column("prefill_seconds", seconds, "prefill")
+    decode = column("decode_seconds", seconds, "decode")
+    tag_words = column("tags", listed)
+    system_prompt_text = column("system_prompt", text, "system prompt")
+    options_text = column("options", as_json)
+    output_text = column("output", text)
+    thinking_text = column("thinking", text)
+    tool_calls_text = column("tool_calls", as_json, "tool calls")
+
     add_action = Action.SUBMIT_TASK
     change_action = Action.EDIT_TASK
     delete_action = Action.DELETE_TASK
@@ -86,8 +106,7 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
         "state",
         "short_title",
         "agent_name",
-        "model_shown",
-        "node_name",
+        "model_at_node",
         "priority",
         "owner",
         "submitted",
@@ -106,7 +125,7 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
         (None, {"fields": ("state", "message", "error", "priority", "tags")}),
         ("Who and where", {"fields": ("agent_name", "owner", "run_link", "model_shown", "node_name", "attempts_link")}),
         ("Why there", {"fields": ("decision_reason", "lane")}),
-        ("When", {"fields": ("created_at", "ready_at", "not_before", "started_at", "ended_at")}),
+        ("When", {"fields": ("created", "ready", "not_yet", "started", "ended")}),
         (
             "Where the time went",
             {"fields": ("queued", "load", "prefill", "decode", "took", "prompt_tokens", "output_tokens")},
@@ -121,12 +140,16 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
         return rows.defer(*LARGE) if in_list else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj else self.add_fieldsets
+        if obj is None:
+            return self.add_fieldsets
+        if self.has_change_permission(request, obj):
+            return self.fieldsets
+        return ((None, {"fields": ("state", "message", "error", "priority", "tag_words")}), *self.fieldsets[1:])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ()
-        return [name for _, part in self.fieldsets for name in part["fields"] if name not in ("priority", "tags")]
+        return [name for _, part in self.get_fieldsets(request, obj) for name in part["fields"] if name not in EDITABLE]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["form"] = WaitingForm if obj else SubmitForm
@@ -230,29 +253,9 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
     def model_shown(self, task: Task) -> str:
         return task.model_used or task.model_name or "—"
 
-    @admin.display(description="submitted")
-    def submitted(self, task: Task) -> SafeString | str:
-        return age(task.created_at)
-
-    @admin.display(description="took")
-    def took(self, task: Task) -> str:
-        return seconds(task.duration_seconds)
-
-    @admin.display(description="queued")
-    def queued(self, task: Task) -> str:
-        return seconds(task.queued_seconds)
-
-    @admin.display(description="model load")
-    def load(self, task: Task) -> str:
-        return seconds(task.load_seconds)
-
-    @admin.display(description="prefill")
-    def prefill(self, task: Task) -> str:
-        return seconds(task.prefill_seconds)
-
-    @admin.display(description="decode")
-    def decode(self, task: Task) -> str:
-        return seconds(task.decode_seconds)
+    @admin.display(description="model @ node")
+    def model_at_node(self, task: Task) -> str:
+        return f"{self.model_shown(task)} @ {task.node_name}" if task.node_name else self.model_shown(task)
 
     @admin.display(description="run")
     def run_link(self, task: Task) -> SafeString | str:
@@ -263,28 +266,8 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
         url = f"{reverse('admin:orchestration_attempt_changelist')}?task__id__exact={task.pk}"
         return link(url, str(task.attempt_count)) if task.attempt_count else "none yet"
 
-    @admin.display(description="system prompt")
-    def system_prompt_text(self, task: Task) -> SafeString | str:
-        return text(task.system_prompt)
-
     @admin.display(description="prompt")
     def prompt_text(self, task: Task) -> SafeString | str:
         if task.messages is not None:
             return as_json(task.messages)
         return text(task.input) if isinstance(task.input, str) else as_json(task.input)
-
-    @admin.display(description="options")
-    def options_text(self, task: Task) -> SafeString | str:
-        return as_json(task.options)
-
-    @admin.display(description="output")
-    def output_text(self, task: Task) -> SafeString | str:
-        return text(task.output)
-
-    @admin.display(description="thinking")
-    def thinking_text(self, task: Task) -> SafeString | str:
-        return text(task.thinking)
-
-    @admin.display(description="tool calls")
-    def tool_calls_text(self, task: Task) -> SafeString | str:
-        return as_json(task.tool_calls)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ServiceAdmin, actor_of
-from orchestration.admin.display import age, state
+from orchestration.admin.display import age, column, state
 from orchestration.admin.forms import RefusableForm
 from orchestration.models import User
 from orchestration.permissions import Action, Actor
@@ -35,6 +35,8 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
 
 @admin.register(User)
 class PersonAdmin(ServiceAdmin, UserAdmin):  # type: ignore[type-arg]
+    seen = column("last_login", age)
+    joined = column("date_joined", age, "joined")
     service = users
     id_name = "user_id"
     view_action = add_action = change_action = delete_action = Action.MANAGE_USERS
@@ -47,7 +49,7 @@ class PersonAdmin(ServiceAdmin, UserAdmin):  # type: ignore[type-arg]
     list_filter = ("role", "is_active", "is_staff")
     search_fields = ("username", "first_name", "last_name", "email")
     filter_horizontal = ()
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("seen", "joined")
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
         ("May", {"fields": ("role", "is_active", "is_staff")}),
@@ -61,14 +63,6 @@ class PersonAdmin(ServiceAdmin, UserAdmin):  # type: ignore[type-arg]
     @admin.display(description="state", ordering="is_active")
     def standing(self, user: User) -> SafeString:
         return state("completed", label="active") if user.is_active else state("cancelled", label="inactive")
-
-    @admin.display(description="last login", ordering="last_login")
-    def seen(self, user: User) -> SafeString | str:
-        return age(user.last_login)
-
-    @admin.display(description="joined", ordering="date_joined")
-    def joined(self, user: User) -> SafeString | str:
-        return age(user.date_joined)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         user = super().get_object(request, object_id, from_field)
