@@ -206,7 +206,7 @@ class Session:
         try:
             message = _parsed(text)
             topic = message.get("topic") if isinstance(message.get("topic"), str) else None
-            await self._HANDLERS[message["type"]](self, message)
+            await self._HANDLERS[str(message["type"])](self, message)
         except DroverError as error:
             self.error(topic and topic[:NAME_CHARACTERS], error)
 
@@ -322,6 +322,6 @@ def _parsed(text: str) -> Message:
         message = json.loads(text)
     except ValueError:
         message = None
-    if not isinstance(message, dict) or message.get("type") not in Session._HANDLERS:
+    if not isinstance(message, dict) or str(message.get("type")) not in Session._HANDLERS:
         raise InvalidInput(f"A message is a JSON object whose type is one of {', '.join(Session._HANDLERS)}.")
     return message
