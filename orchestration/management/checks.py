@@ -64,10 +64,20 @@ def shown_path(path: Path) -> str:
     return str(path)
 
 
+def reach_database() -> None:
+    """One connection past the pool, which would take its time and hide the reason. Raises DatabaseError."""
+    if connection.vendor == "postgresql":
+        with connection.wrap_database_errors:
+            given = {"connect_timeout": 5, **connection.get_connection_params()}
+            driver: Any = connection
+            driver.Database.connect(**given).close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
 def database() -> Finding:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        reach_database()
         pending = MigrationExecutor(connection).migration_plan(MigrationExecutor(connection).loader.graph.leaf_nodes())
     except (DatabaseError, OSError) as error:
         fix = "Check DATABASE_URL, and that the server runs and lets this machine in."
@@ -117,6 +127,10 @@ def ollama() -> Iterator[Finding]:
         return
     with suppress(DatabaseError, OSError):
         urls = list(dict.fromkeys([*urls, *fleet.real_urls()]))
+        if not urls and (count := len(fleet.simulated_urls())):
+            text = f"demo mode: {count} simulated servers, invented answers"
+            yield Finding(ok=None, name="ollama", text=text, fix=install_hint())
+            return
     for look in async_to_sync(fleet.look_at_all)(urls or [fleet.LOCAL]):
         yield _server(look, is_expected=bool(urls))
 

@@ -1,11 +1,13 @@
 """Which Ollama servers a start finds, and how they become nodes: configured, found on this machine, or simulated."""
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
 from orchestration.errors import DroverError, InvalidInput
 from orchestration.management import ports
@@ -13,6 +15,7 @@ from orchestration.models import Node
 from orchestration.ollama.addresses import AddressPolicy, check_url
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.simulator import NodeSpec, demo_nodes
+from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import SYSTEM
 from orchestration.services import nodes
 
@@ -28,15 +31,15 @@ class Look:
 
     url: str
     version: str = ""
-    models: int = 0
-    loaded: int = 0
+    installed: Sequence[InstalledModel] = ()
+    loaded: Sequence[LoadedModel] = ()
     error: str = ""
 
     @property
     def words(self) -> str:
         if self.error:
             return f"{self.url} does not answer: {self.error}"
-        return f"{self.url}  {self.version} · {_counted(self.models, 'model')} · {self.loaded} loaded"
+        return f"{self.url}  {self.version} · {_counted(len(self.installed), 'model')} · {len(self.loaded)} loaded"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -66,16 +69,41 @@ async def look_at(url: str, *, seconds: float = 1.0) -> Look:
         return Look(url=url, error=f"nothing came within {seconds:g} s")
     except DroverError as error:
         return Look(url=url, error=error.message)
-    return Look(url=url, version=version, models=len(installed), loaded=len(loaded))
+    return Look(url=url, version=version, installed=installed, loaded=loaded)
 
 
 async def look_at_all(urls: Sequence[str]) -> list[Look]:
     return list(await asyncio.gather(*map(look_at, urls)))
 
 
+async def look_until_seen(urls: Sequence[str], *, within: float) -> list[Look]:
+    """Looks again and again until all of them answer or the time is over."""
+    deadline = time.monotonic() + within
+    looks = await look_at_all(urls)
+    while any(look.error for look in looks) and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+        looks = await look_at_all(urls)
+    return looks
+
+
+def record(looks: Sequence[Look]) -> None:
+    """What was seen becomes known before the first task comes, not only at the scheduler's first poll."""
+    node_ids = dict(Node.objects.values_list("base_url", "pk"))
+    for look in looks:
+        if not look.error and look.url in node_ids:
+            poll = nodes.Poll(
+                at=timezone.now(), ollama_version=look.version, installed=look.installed, loaded=look.loaded
+            )
+            nodes.record_poll(node_id=node_ids[look.url], poll=poll)
+
+
 def real_urls() -> list[str]:
     """The nodes that people have connected."""
     return list(Node.objects.filter(simulated=False, enabled=True).values_list("base_url", flat=True))
+
+
+def simulated_urls() -> list[str]:
+    return list(Node.objects.filter(simulated=True).values_list("base_url", flat=True))
 
 
 def connect(urls: Sequence[str]) -> list[Node]:

@@ -27,6 +27,7 @@ from orchestration.services import agents, users
 T = TypeVar("T")
 HEALTHY_WITHIN = 60.0
 OLLAMA_WITHIN = 15.0
+SIMULATOR_WITHIN = 10.0
 DEATHS_TOLERATED = 3
 
 
@@ -100,6 +101,8 @@ class Startup:
         await self._await_redis()
         await self._connect(looks)
         self._start_processes(port)
+        if self.demo:
+            await self._see_demo()
 
     def _choose_port(self) -> int:
         wishes = self.wishes
@@ -148,17 +151,14 @@ class Startup:
         if shutil.which("ollama") is None:
             raise StartFailed("ollama", "there is no 'ollama' on this machine to start", "Install it, or use --demo.")
         self.supervisor.start(Child(name="ollama", command=["ollama", "serve"], env={"OLLAMA_HOST": "127.0.0.1:11434"}))
-        deadline = time.monotonic() + OLLAMA_WITHIN
-        look = await fleet.look_at(fleet.LOCAL)
-        while look.error and time.monotonic() < deadline and not self.supervisor.deaths("ollama"):
-            await asyncio.sleep(0.2)
-            look = await fleet.look_at(fleet.LOCAL)
+        (look,) = await fleet.look_until_seen([fleet.LOCAL], within=OLLAMA_WITHIN)
         if look.error:
             raise StartFailed("ollama", "'ollama serve' did not start", "Try it by hand: its lines say why.")
         return look
 
     async def _connect(self, looks: list[fleet.Look]) -> None:
         await _in_database(fleet.connect, [look.url for look in looks])
+        await _in_database(fleet.record, looks)
         known = [] if self.wishes.demo else await _in_database(fleet.real_urls)
         self.demo = not known
         for look in looks:
@@ -179,6 +179,10 @@ class Startup:
         await _in_database(fleet.connect_simulated, first)
         command = [sys.executable, "-m", "orchestration.ollama.simulator", "--demo", "--port", str(first)]
         self.supervisor.start(Child(name="simulator", command=command, patience=3, quiet=True))
+
+    async def _see_demo(self) -> None:
+        looks = await fleet.look_until_seen(await _in_database(fleet.simulated_urls), within=SIMULATOR_WITHIN)
+        await _in_database(fleet.record, looks)
 
     def _start_processes(self, port: int) -> None:
         env = {
@@ -260,6 +264,7 @@ async def _in_database(what: Callable[..., T], *args: object) -> T:
 
 def _prepare_database() -> None:
     try:
+        checks.reach_database()
         call_command("migrate", verbosity=0, interactive=False)
         users.ensure_admin()
         agents.ensure_default()

@@ -107,6 +107,11 @@ class TestOllama:
         assert finding.ok is None
         assert "demo" in finding.text
 
+    def test_the_demo_is_told_as_what_it_is(self):
+        checks.fleet.connect_simulated(30_000)
+        (finding,) = checks.ollama()
+        assert (finding.ok, finding.text) == (None, "demo mode: 3 simulated servers, invented answers")
+
     def test_an_address_that_may_not_be_called_fails(self, monkeypatch):
         monkeypatch.setattr(settings, "DROVER_OLLAMA_HOSTS", ["file:///etc/passwd"])
         (finding,) = checks.ollama()

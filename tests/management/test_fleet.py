@@ -3,12 +3,14 @@
 import socket
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from orchestration.errors import InvalidNodeAddress
 from orchestration.management import fleet, ports
 from orchestration.models import AuditEntry, Node
 from orchestration.ollama.simulator import NodeSpec
+from orchestration.policy.states import NodeHealth
 
 
 @pytest.fixture
@@ -45,8 +47,26 @@ def test_an_address_that_may_not_be_called_is_refused(hosts):
 async def test_a_look_tells_version_and_models(make_simulator):
     herd = make_simulator([NodeSpec(name="one", models=("llama3.2:latest", "llama2:latest"), version="0.33.0")])
     look = await fleet.look_at(herd.urls[0], seconds=20)
-    assert (look.version, look.models, look.loaded, look.error) == ("0.33.0", 2, 0, "")
+    assert (look.version, len(look.installed), len(look.loaded), look.error) == ("0.33.0", 2, 0, "")
     assert look.words == f"{herd.urls[0]}  0.33.0 · 2 models · 0 loaded"
+
+
+@pytest.mark.django_db
+def test_what_was_seen_is_known_before_the_first_task_comes(make_simulator):
+    urls = make_simulator([NodeSpec(models=("llama2:latest",))]).urls
+    fleet.connect(urls)
+    fleet.record(async_to_sync(fleet.look_until_seen)(urls, within=20))
+    node = Node.objects.get()
+    assert node.health == NodeHealth.HEALTHY
+    assert [row.model.name for row in node.node_models.all()] == ["llama2:latest"]
+
+
+@pytest.mark.django_db
+def test_a_server_that_was_not_seen_is_left_unknown():
+    url = f"http://127.0.0.1:{ports.free('127.0.0.1')}"
+    fleet.connect([url])
+    fleet.record(async_to_sync(fleet.look_until_seen)([url], within=0.1))
+    assert Node.objects.get().health == NodeHealth.UNKNOWN
 
 
 async def test_a_look_at_nobody_says_so():

@@ -1,12 +1,11 @@
 """``scheduler``: decides what runs where. Any number may run; one leads."""
 
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from orchestration.engine import scheduler
+from orchestration.management.stopping import stop_event
 
 
 class Command(BaseCommand):
@@ -14,7 +13,4 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        scheduler.run(stop)
+        scheduler.run(stop_event())
