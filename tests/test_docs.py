@@ -18,7 +18,9 @@ def _settings() -> list[str]:
 
 
 def _commands() -> list[str]:
-    return sorted(path.stem for path in ROOT.glob("*/management/commands/*.py") if path.stem != "__init__")
+    apps = ("orchestration", "dashboard")
+    files = [path for app in apps for path in (ROOT / app / "management/commands").glob("*.py")]
+    return sorted(path.stem for path in files if path.stem != "__init__")
 
 
 def _error_codes(kind: type[errors.DroverError] = errors.DroverError) -> set[str]:

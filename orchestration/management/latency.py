@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from orchestration.management.trial import Trial
 from orchestration.ollama.simulator import NodeSpec, run_in_thread
 
@@ -66,7 +68,9 @@ def measure(count: int) -> Latencies:
 def ask_directly(url: str) -> float:
     """Seconds to the first piece of text. The whole answer is read, so that the server is idle afterwards."""
     parts = urlsplit(url)
-    body = json.dumps({"model": MODEL, "prompt": PROMPT, "options": OPTIONS})
+    # With another context size the server would load the model anew for each of the two ways.
+    options = {**OPTIONS, "num_ctx": settings.DROVER_DEFAULT_NUM_CTX}
+    body = json.dumps({"model": MODEL, "prompt": PROMPT, "options": options})
     with closing(http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=120)) as connection:
         began = time.perf_counter()
         connection.request("POST", "/api/generate", body, {"Content-Type": "application/json"})
