@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from dashboard.live.build import build_id
 from orchestration.models import User
 from orchestration.permissions import Action, allowed
 from orchestration.queries.strip import strip
@@ -27,6 +28,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     counts = strip()
     return {
         "demo": settings.DROVER_DEMO,
+        "build": build_id(),
         "user": user.username,
         "role": str(actor.role),
         "section": _section(request),

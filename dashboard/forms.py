@@ -19,6 +19,7 @@ from orchestration.policy.states import AgentKind, Priority, TaskType
 from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
 
 GIGABYTE = 1_000_000_000
+GIBIBYTE = 2**30
 OPTION_FIELDS = ("temperature", "num_predict", "num_ctx", "seed", "top_p")
 PREFERENCES = tuple(TaskType)
 MESSAGE_ROLES = ("system", "user", "assistant")
@@ -90,7 +91,7 @@ class ImagesField(forms.FileField):
 
     widget = ImagesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
+    def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
         files = [item for item in (data or []) if item]
         if len(files) > MAX_IMAGES:
             raise forms.ValidationError(f"At most {MAX_IMAGES} images; these are {len(files)}.")
@@ -351,7 +352,7 @@ class NodeForm(forms.Form):
         vram = data["vram_gb"]
         return {
             **{name: data[name] for name in ("base_url", "name", "slots_per_model", "verify_tls", "enabled")},
-            "vram_bytes": round(vram * GIGABYTE) if vram else None,
+            "vram_bytes": round(vram * GIBIBYTE) if vram else None,
             "labels": split(data["labels"]),
         }
 
@@ -360,6 +361,6 @@ def initial_from_node(node: Node) -> dict[str, Any]:
     plain = ("base_url", "name", "slots_per_model", "verify_tls", "enabled")
     return {
         **{name: getattr(node, name) for name in plain},
-        "vram_gb": round(node.vram_bytes / GIGABYTE, 3) if node.vram_bytes else None,
+        "vram_gb": round(node.vram_bytes / GIBIBYTE, 3) if node.vram_bytes else None,
         "labels": ", ".join(node.labels),
     }

@@ -37,9 +37,11 @@ class Phases:
     label: str
 
 
-def phases(task: TaskPayload, *, now: datetime) -> Phases:
-    """Measured ones for what has ended; for what runs, the time so far belongs to the present phase."""
-    seconds = _measured(task["metrics"]) if task["completed_at"] else _so_far(task, now)
+def phases(task: TaskPayload, *, waited_since: datetime, now: datetime) -> Phases:
+    """Measured ones for what completed; else what the times of the last attempt tell."""
+    seconds = _measured(task["metrics"])
+    if not task["completed_at"] or all(value is None for value in seconds.values()):
+        seconds = _by_the_clock(task, waited_since, moment(task["completed_at"]) or now)
     total = sum(value or 0 for value in seconds.values()) or 1
     parts, start = [], 0.0
     for name, value in seconds.items():
@@ -55,15 +57,19 @@ def _measured(metrics: Metrics) -> dict[str, float | None]:
     return {name: metrics[f"{name}_seconds"] for name in TITLES}  # type: ignore[literal-required]
 
 
-def _so_far(task: TaskPayload, now: datetime) -> dict[str, float | None]:
-    started = moment(task["started_at"])
-    created = moment(task["created_at"]) or now
+def _by_the_clock(task: TaskPayload, waited_since: datetime, until: datetime) -> dict[str, float | None]:
+    """Before the first token nobody can tell load from prefill: that time goes to the phase the task is in."""
     seconds: dict[str, float | None] = dict.fromkeys(TITLES)
-    running = task["status"] == "running" and started is not None
-    queued_until = started if running and started else now
-    seconds["queued"] = (queued_until - created).total_seconds()
-    if running and started:
-        seconds[PHASE_PARTS.get(task["phase"], "load")] = (now - started).total_seconds()
+    attempt = task["attempt_list"][0] if task["attempt_list"] else None
+    waits = task["status"] == "pending"
+    started = moment(attempt["started_at"]) if attempt and not waits else None
+    first = moment(attempt["first_token_at"]) if attempt and started else None
+    seconds["queued"] = max(0.0, ((started or until) - waited_since).total_seconds())
+    if started:
+        part = PHASE_PARTS.get(task["phase"], "load")
+        seconds["prefill" if first else part] = ((first or until) - started).total_seconds()
+    if first:
+        seconds["decode"] = (until - first).total_seconds()
     return seconds
 
 

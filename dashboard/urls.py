@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from dashboard.views import account, agents, new_task, nodes, overview, tasks
 from orchestration.api import api, documentation, healthz
@@ -29,6 +30,7 @@ urlpatterns = [
     path("start/<str:token>", account.start, name="start"),
     path("login", account.PasswordLogin.as_view(), name="login"),
     path("logout", LogoutView.as_view(next_page="login"), name="logout"),
+    path("favicon.ico", RedirectView.as_view(url="/static/favicon.svg")),
     path("healthz", healthz, name="healthz"),
     path("api/docs", documentation.page, name="api-docs"),
     path("api/openapi.json", documentation.openapi, name="openapi"),

@@ -13,6 +13,7 @@ register = template.Library()
 DASH = "—"
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000
+GIBIBYTE = 2**30
 PRIORITIES = {0: "high", 1: "normal", 2: "low"}
 
 
@@ -58,9 +59,17 @@ def size(value: int | None) -> str:
 
 
 @register.filter
-def gigabytes(value: int | None) -> str:
-    """The figure alone: whole where it is whole."""
-    return DASH if value is None else f"{value / GIGABYTE:.1f}".removesuffix(".0")
+def memory(value: int | None) -> str:
+    """Video memory as it is sold: a 24 GB card has 24 times 2^30 bytes."""
+    if value is None:
+        return DASH
+    return f"{value / 2**20:.0f} MB" if value < GIBIBYTE else f"{value / GIBIBYTE:.1f} GB"
+
+
+@register.filter
+def memory_figure(value: int | None) -> str:
+    """The number of gigabytes alone: whole where it is whole."""
+    return DASH if value is None else f"{value / GIBIBYTE:.1f}".removesuffix(".0")
 
 
 @register.filter
@@ -112,7 +121,7 @@ def clock(value: str | datetime | None) -> SafeString | str:
         return DASH
     stamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     local = timezone.localtime(at)
-    return format_html('<time datetime="{}" title="{}" data-clock>{:%H:%M:%S}</time>', stamp, absolute(at), local)
+    return format_html('<time datetime="{}" title="{}" data-clock>{}</time>', stamp, absolute(at), f"{local:%H:%M:%S}")
 
 
 @register.filter

@@ -16,7 +16,6 @@ DEEDS = {
     "task.retried": "retried",
     "task.edited": "changed",
     "task.deleted": "deleted",
-    "run.submitted": "submitted",
     "run.cancelled": "cancelled",
     "agent.created": "made the agent",
     "agent.changed": "changed the agent",
@@ -69,4 +68,6 @@ def _tokens(row: TaskRow) -> str:
 @register.filter
 def deed(entry: AuditPayload) -> str:
     """The action as a verb: "bob cancelled …"."""
+    if entry["action"] == "run.submitted":
+        return f"sent {entry['detail'].get('agent', 'an agent')}"
     return DEEDS.get(entry["action"], entry["action"].replace(".", " ").replace("_", " "))

@@ -15,7 +15,8 @@ from orchestration.payloads import AuditPayload, LoadSample, NodeLoad
 from orchestration.queries import TaskFilter
 
 RUNNING_SHOWN = 12
-ACTIVITY_SHOWN = 12
+ACTIVITY_SHOWN = 10
+ACTIVITY_READ = 60
 LINKED = {"task": "task", "agent": "agent", "node": "node"}
 
 
@@ -23,14 +24,15 @@ LINKED = {"task": "task", "agent": "agent", "node": "node"}
 def index(request: HttpRequest) -> HttpResponse:
     sample = queries.load_sample(timezone.now())
     running = queries.task_rows(TaskFilter(status=frozenset({"running"})), limit=RUNNING_SHOWN).rows
-    activity = queries.audit(limit=ACTIVITY_SHOWN)
+    known = {model["name"] for model in queries.known_models()}
+    activity = queries.audit(limit=ACTIVITY_READ)
     context = {
         "sample": {**sample, "nodes": [_node(node) for node in sample["nodes"]]},
         "series": series_of(_model_names(sample)),
         "running": running,
-        "activity": [_linked(entry) for entry in activity],
-        "attention": attention(sample),
-        "first_run": _first_run(sample),
+        "activity": [_linked(entry) for entry in _gathered(activity)][:ACTIVITY_SHOWN],
+        "attention": attention(sample, known),
+        "first_run": _first_run(sample, known),
         "blank_row": blanks.task_row(),
         "blank_model": blanks.model_load(),
         "blank_node": blanks.node_load(),
@@ -48,24 +50,48 @@ def _node(node: NodeLoad) -> dict[str, Any]:
     return {**node, "known": node["status"] in ("healthy", "draining")}
 
 
+def _gathered(entries: list[AuditPayload]) -> list[AuditPayload]:
+    """Submissions of one person to one agent in a row are told once, with their sum."""
+    told: list[AuditPayload] = []
+    for entry in entries:
+        last = told[-1] if told else None
+        if last and entry["action"] == "run.submitted" and _told_of(last) == _told_of(entry):
+            tasks = last["detail"].get("tasks", 0) + entry["detail"].get("tasks", 0)
+            told[-1] = {**last, "object_id": None, "detail": {**last["detail"], "tasks": tasks}}
+        else:
+            told.append(entry)
+    return told
+
+
+def _told_of(entry: AuditPayload) -> tuple[str, str, str]:
+    return entry["actor"], entry["action"], str(entry["detail"].get("agent"))
+
+
 def _linked(entry: AuditPayload) -> dict[str, Any]:
+    """The entry with words for its object and where that can be looked at."""
+    if entry["object_type"] == "run":
+        tasks = entry["detail"].get("tasks", 0)
+        words = f"{tasks:,} task{'' if tasks == 1 else 's'}"
+        return {**entry, "url": f"{reverse('tasks')}?{_submitted(entry)}", "object_name": words}
     route = LINKED.get(entry["object_type"])
     shown = bool(route and entry["object_id"]) and not entry["action"].endswith(".deleted")
     name = entry["object_name"].split(": ", 1)[-1] if entry["object_type"] == "task" else entry["object_name"]
-    url = reverse(str(route), args=[entry["object_id"]]) if shown else _run_url(entry)
-    return {**entry, "url": url, "object_name": name}
+    return {**entry, "url": reverse(str(route), args=[entry["object_id"]]) if shown else "", "object_name": name}
 
 
-def _run_url(entry: AuditPayload) -> str:
-    return f"{reverse('tasks')}?run={entry['object_id']}" if entry["object_type"] == "run" else ""
+def _submitted(entry: AuditPayload) -> str:
+    if entry["object_id"]:
+        return f"run={entry['object_id']}"
+    return TaskFilter(
+        owner=frozenset({entry["actor"]}), agent=frozenset({str(entry["detail"].get("agent"))})
+    ).to_query()
 
 
-def _first_run(sample: LoadSample) -> dict[str, Any] | None:
+def _first_run(sample: LoadSample, known: set[str]) -> dict[str, Any] | None:
     """The checklist, until the first task has run."""
     counts = queries.task_counts()
     if counts["completed"] or counts["failed"] or counts["running"]:
         return None
-    has_models = bool(queries.known_models())
     waiting = bool(counts["pending"] or counts["cancelled"])
     nodes = reverse("nodes")
     steps = [
@@ -75,7 +101,7 @@ def _first_run(sample: LoadSample) -> dict[str, Any] | None:
         _step(
             "Have a model",
             "On the server: ollama pull llama3.2. It shows up here by itself.",
-            has_models,
+            bool(known),
             nodes,
             "Look",
         ),
@@ -98,7 +124,7 @@ def _step(title: str, text: str, done: bool, url: str, action: str) -> dict[str,
     return {"title": title, "text": text, "done": done, "url": url, "action": action, "current": False}
 
 
-def attention(sample: LoadSample) -> list[dict[str, str]]:
+def attention(sample: LoadSample, known: set[str]) -> list[dict[str, str]]:
     """What somebody should look at, worst first."""
     totals, nodes, tasks = sample["totals"], reverse("nodes"), reverse("tasks")
     items = []
@@ -116,6 +142,13 @@ def attention(sample: LoadSample) -> list[dict[str, str]]:
         for node in sample["nodes"]
         if node["status"] == "unhealthy"
     ]
+    items += [
+        _item(
+            "warn", f"{model['name']} is on no node", f"{model['waiting']:,} wait for it", _waiting_for(model["name"])
+        )
+        for model in sample["models"]
+        if model["waiting"] and model["name"] not in known
+    ]
     failed = totals["failed_last_hour"]
     if failed:
         words = f"{failed:,} task{'' if failed == 1 else 's'} failed"
@@ -130,6 +163,10 @@ def attention(sample: LoadSample) -> list[dict[str, str]]:
             _item("warn", "A task waits for more than 10 minutes", "its row says why", f"{tasks}?status=waiting")
         )
     return items
+
+
+def _waiting_for(model: str) -> str:
+    return f"{reverse('tasks')}?{TaskFilter(status=frozenset({'pending'}), model=frozenset({model})).to_query()}"
 
 
 def _item(state: str, title: str, note: str, url: str, action: str = "") -> dict[str, str]:

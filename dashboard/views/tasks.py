@@ -19,7 +19,7 @@ from dashboard.views import actor, done, page
 from orchestration import queries
 from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Task
-from orchestration.payloads import AttemptPayload, TaskPayload
+from orchestration.payloads import AttemptPayload, TaskPayload, iso
 from orchestration.permissions import Action, Actor, refusal
 from orchestration.policy.states import ENDED, TaskStatus
 from orchestration.queries import TaskFilter
@@ -140,9 +140,9 @@ def detail(request: HttpRequest, task_id: int) -> HttpResponse:
         "tabs": _tabs(len(attempts)),
         "unfinished": row.status not in ENDED,
         "attempts": [_attempt(attempt, took(attempt, now=now)) for attempt in attempts],
-        "tries": row.tries,
+        "tries": sum(attempt["counts_as_try"] for attempt in attempts),
         "max_tries": row.max_tries,
-        "phases": phases(task, now=now),
+        "phases": phases(task, waited_since=row.waited_since, now=now),
         "verdict": verdict(task, attempts),
         "why_no_cancel": _why_not(actor(request), Action.CANCEL_TASK, row),
         "why_no_retry": _why_not(actor(request), Action.RETRY_TASK, row),
@@ -247,9 +247,14 @@ def _curl(request: HttpRequest, row: Task) -> str:
 
 def _small(row: Task, task: TaskPayload) -> dict[str, Any]:
     """What the page's script starts from; the text comes over the socket."""
+    facts = dict(task)
     wanted = ("id", "status", "state", "phase", "title", "created_at", "started_at", "completed_at", "metrics")
     limit = row.options.get("num_predict")
-    return {**{name: task[name] for name in wanted}, "limit": limit if limit and limit > 0 else None}  # type: ignore[literal-required]
+    return {
+        **{name: facts[name] for name in wanted},
+        "ready_at": iso(row.ready_at),
+        "limit": limit if limit and limit > 0 else None,
+    }
 
 
 @require_POST

@@ -28,13 +28,14 @@ export function rate(value) {
   return value < 100 ? value.toFixed(1) : grouped(Math.round(value));
 }
 
-export function size(value) {
+/** Video memory as it is sold: a 24 GB card has 24 times 2^30 bytes. */
+export function memory(value) {
   if (!known(value)) return DASH;
-  return value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`;
+  return value < 2 ** 30 ? `${Math.round(value / 2 ** 20)} MB` : `${(value / 2 ** 30).toFixed(1)} GB`;
 }
 
-export function gigabytes(value) {
-  return known(value) ? (value / 1e9).toFixed(1).replace(/\.0$/, "") : DASH;
+export function memoryFigure(value) {
+  return known(value) ? (value / 2 ** 30).toFixed(1).replace(/\.0$/, "") : DASH;
 }
 
 export function number(value) {

@@ -38,7 +38,9 @@ function strip({totals, nodes}) {
   total("waiting", number(totals.waiting));
   total("failed_last_hour", number(totals.failed_last_hour));
   total("tokens_per_second", rate(totals.tokens_per_second), totals.tokens_per_second === null ? "no worker has reported" : "");
-  total("workers", totals.worker_capacity ? `workers ${totals.worker_in_use}/${totals.worker_capacity}` : "no worker");
+  const {workers_alive: alive} = totals;
+  const use = `${number(totals.worker_in_use)} of ${number(totals.worker_capacity)} streams in use`;
+  total("workers", alive ? `${alive} worker${alive === 1 ? "" : "s"}` : "no worker", alive ? use : "nothing can run");
   total("redis", totals.redis ? "redis ok" : "redis away");
   const holder = one("[data-strip-nodes]");
   for (const node of nodes) {

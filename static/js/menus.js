@@ -11,7 +11,7 @@ export function startMenus() {
     if (event.target.closest("[data-reload]")) location.reload();
     if (event.target.matches("dialog")) event.target.close();
   });
-  document.addEventListener("keydown", onKey);
+  document.addEventListener("keydown", onKey, {capture: true});
   const keys = one("[data-single-keys]");
   keys.checked = document.documentElement.dataset.singleKeys !== "off";
   keys.addEventListener("change", () => setSingleKeys(keys.checked));

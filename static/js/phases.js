@@ -26,8 +26,8 @@ export class PhaseBar {
 
   take(row) {
     this.row = row;
-    const created = Date.parse(row.created_at);
-    const started = row.started_at ? Date.parse(row.started_at) : null;
+    const created = Date.parse(row.ready_at ?? row.created_at);
+    const started = row.started_at && row.status !== "pending" ? Date.parse(row.started_at) : null;
     this.spans.queued = [created, started];
     if (started === null) {
       for (const name of PARTS.slice(1)) delete this.spans[name];

@@ -32,6 +32,7 @@ export function startPill() {
     const item = event.target.closest("[data-live-mode]");
     if (item) live.setMode(MODES[item.dataset.liveMode]);
   });
-  live.on("build", () => show(one("[data-new-build]"), true));
+  const mine = document.documentElement.dataset.build;
+  live.on("hello", ({build}) => show(one("[data-new-build]"), Boolean(mine && build && build !== mine)));
   live.on("logout", () => location.reload());
 }

@@ -27,6 +27,7 @@ function exchange(name, fresh) {
   const [here, there] = [one(selector), one(selector, fresh)];
   if (!here || !there || here.innerHTML === there.innerHTML) return;
   const key = here.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  for (const kept of here.querySelectorAll("[data-keep]")) there.querySelector(`[data-keep="${kept.dataset.keep}"]`)?.replaceWith(kept);
   here.replaceChildren(...document.adoptNode(there).childNodes);
   localise(here);
   if (key) one(`[data-key="${key}"]`, here)?.focus();

@@ -154,5 +154,5 @@ form.addEventListener("submit", () => {
 });
 
 arrange();
-const first = one("[data-invalid] :is(input, textarea, select)", form) ?? (type() === "chat" ? one(".message textarea", form) : form.elements.prompt);
+const first = one("[data-invalid] textarea", form) ?? one("[data-invalid] :is(input, select)", form) ?? (type() === "chat" ? one(".message textarea", form) : form.elements.prompt);
 first?.focus();

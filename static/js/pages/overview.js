@@ -1,7 +1,7 @@
 /** Overview: totals, models and nodes once a second, running tasks as they change, the rest when the server says so. */
 
 import {attr, field, one, put, show, soon, stamp} from "../dom.js";
-import {gigabytes, number, percent, rate, seconds, short, size} from "../format.js";
+import {memory, memoryFigure, number, percent, rate, seconds, short} from "../format.js";
 import {onLoad, total} from "../load.js";
 import {setDot, setSlots, setVram} from "../marks.js";
 import {refresh} from "../regions.js";
@@ -14,10 +14,12 @@ import {drawTrend} from "../spark.js";
 const SHOWN = 12;
 const UP = new Set(["healthy", "draining"]);
 
+const workersNote = ({workers_alive: alive}) => (alive ? `${alive} worker${alive === 1 ? "" : "s"}` : "no worker is running");
+
 function totals(now) {
   total("slots", number(now.slots));
   total("ended_last_hour", number(now.ended_last_hour));
-  total("running_note", now.worker_capacity ? `workers ${now.worker_in_use}/${now.worker_capacity}` : "no worker is running");
+  total("running_note", workersNote(now));
   total("waiting_note", now.oldest_wait_seconds === null ? "nothing waits" : `oldest ${short(now.oldest_wait_seconds)}`);
   total("rate_note", now.tokens_per_second === null ? "no worker has reported" : "all nodes together");
   const first = now.first_token_p50_seconds;
@@ -59,7 +61,7 @@ function patchModel(element, model, series) {
   put(field(element, "rate"), model.running ? rate(model.tokens_per_second) : "—");
   attr(field(element, "rate"), "title", model.running ? null : "nothing is generating");
   put(field(element, "nodes"), model.nodes.join(", ") || "—");
-  put(field(element, "vram"), model.loading ? "loading…" : size(model.vram_bytes));
+  put(field(element, "vram"), model.loading ? "loading…" : memory(model.vram_bytes));
   patchExpiry(field(element, "expires"), model);
   drawTrend(element.querySelector("[data-spark]"), `model:${model.name}`);
 }
@@ -84,8 +86,8 @@ function patchNode(element, node, series) {
   put(link, node.name);
   attr(link, "href", `/nodes#node-${node.id}`);
   setVram(field(element, "vram"), node.models, node.vram_bytes, series, known);
-  put(field(element, "used").firstChild, `${gigabytes(node.vram_used_bytes)} `);
-  put(field(element, "used").lastElementChild, `/ ${gigabytes(node.vram_bytes)} GB`);
+  put(field(element, "used").firstChild, `${memoryFigure(node.vram_used_bytes)} `);
+  put(field(element, "used").lastElementChild, `/ ${memoryFigure(node.vram_bytes)} GB`);
   patchSlots(field(element, "slots"), node);
 }
 

@@ -15,7 +15,7 @@ import {title} from "../tabtitle.js";
 const root = one("[data-page=task]");
 const task = JSON.parse(document.getElementById("task-data").textContent);
 const ENDED = new Set(["completed", "failed", "cancelled"]);
-const AROUND = ["state", "actions", "thumb", "verdict", "side", "attempts", "raw", "where"];
+const AROUND = ["state", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
 const SPEEDS_KEPT = 60;
 
 const bar = new PhaseBar(one("[data-phases]"), task);
@@ -57,7 +57,9 @@ function toolCalls(calls) {
 
 function afterText(frame) {
   if (frame.c ?? frame.tool_calls) toolCalls(frame.c ?? frame.tool_calls);
-  show(one("[data-thinking]"), view.thinking.length > 0);
+  const thoughts = one("[data-thinking]");
+  show(thoughts, view.thinking.length > 0);
+  if (!thoughts.dataset.touched && !ENDED.has(row.status)) thoughts.open = !view.text;
   put(one("[data-thinking-size]"), `${number(view.thinking.length)} characters`);
   const calls = one("[data-tool-calls]").children.length;
   show(one("[data-no-output]"), !view.text && !view.thinking && !calls && !one("[data-output] > .facts"));
@@ -102,7 +104,7 @@ function announce(words) {
 
 const subscription = live.subscribe(`task:${task.id}`, {
   onSnap(snap) {
-    takeRow(snap.row);
+    takeRow(snap.row ?? snap.task);
     if (snap.text && view) {
       view.snapshot(snap.text);
       afterText(snap.text);
@@ -136,6 +138,9 @@ document.addEventListener("drover:acted", () => refresh(...AROUND));
 document.addEventListener("drover:region", ({detail}) => {
   if (detail.name === "side" && speeds.length) noteSpeed(speeds.pop());
 });
+
+/* Thinking is open while there is nothing else to read, unless the reader decides otherwise. */
+one("[data-thinking] > summary")?.addEventListener("click", ({currentTarget}) => (currentTarget.parentElement.dataset.touched = "yes"));
 
 /* Tools */
 one("[data-follow]")?.addEventListener("click", () => (view.following ? view.follow(false) : view.jump()));
