@@ -215,7 +215,10 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.act_on_one)
-        act = [path(f"<int:task_id>/{name}/", view, {"name": name}, f"task_{name}") for name in ("cancel", "retry")]
+        act = [
+            path(f"<int:task_id>/{name}/", view, {"name": name}, f"orchestration_task_{name}")
+            for name in ("cancel", "retry")
+        ]
         return [*act, *super().get_urls()]
 
     def act_on_one(self, request: HttpRequest, task_id: int, name: str) -> HttpResponse:
@@ -237,9 +240,9 @@ class TaskAdmin(LongAdmin, ServiceAdmin):
         """(words, address) of what can be done with the task as it stands."""
         if task.status in ENDED:
             fitting = task.status != TaskStatus.COMPLETED and self.has_retry_permission(request, task)
-            return [("Retry", reverse("admin:task_retry", args=[task.pk]))] if fitting else []
+            return [("Retry", reverse("admin:orchestration_task_retry", args=[task.pk]))] if fitting else []
         fitting = task.cancel_requested_at is None and self.has_cancel_permission(request, task)
-        return [("Cancel", reverse("admin:task_cancel", args=[task.pk]))] if fitting else []
+        return [("Cancel", reverse("admin:orchestration_task_cancel", args=[task.pk]))] if fitting else []
 
     @admin.display(description="state")
     def state(self, task: Task) -> SafeString:
