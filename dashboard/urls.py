@@ -5,7 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboard.views import account, agents, new_task, nodes, overview, tasks
+from dashboard.views import account, agents, live, new_task, nodes, overview, tasks
 from orchestration.api import api, documentation, healthz
 
 urlpatterns = [
@@ -27,6 +27,7 @@ urlpatterns = [
     path("nodes/<int:node_id>/delete", nodes.delete, name="node-delete"),
     path("nodes/<int:node_id>/drain", nodes.drain, name="node-drain"),
     path("nodes/<int:node_id>/check", nodes.check, name="node-check"),
+    path("live/", live.poll, name="live"),
     path("start/<str:token>", account.start, name="start"),
     path("login", account.PasswordLogin.as_view(), name="login"),
     path("logout", LogoutView.as_view(next_page="login"), name="logout"),

@@ -73,7 +73,8 @@ class Hub:
         if self._reader is None:
             self._start()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), JOIN_SECONDS)
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self._ready.wait()
         self._listeners[listener] = True
 
     async def leave(self, listener: Listener) -> None:

@@ -273,7 +273,8 @@ class Session:
                     await self._transmit(message)
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.news.wait(), BEAT_SECONDS if due is None else due)
+                async with asyncio.timeout(BEAT_SECONDS if due is None else due):
+                    await self.news.wait()
                 continue
             if due is None and self.hub.connected and not self._paused and not self._window.is_full:
                 await self._transmit({"type": "beat"})

@@ -128,7 +128,8 @@ class TaskTopic(Topic):
     async def _finish(self) -> None:
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._both_ended.wait(), LAST_WORDS_SECONDS)
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self._both_ended.wait()
             detail = await read(queries.task_detail, self.task_id)
         finally:
             self._ending = False

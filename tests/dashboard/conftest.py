@@ -121,7 +121,8 @@ class Tab:
             while not (found := condition(self)):
                 self.told.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.told.wait(), 0.05)
+                    async with asyncio.timeout(0.05):
+                        await self.told.wait()
         return found
 
     async def subscribe(self, topic, **more):

@@ -34,7 +34,8 @@ class Watcher:
             while not condition(self):
                 self.told.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.told.wait(), 0.05)
+                    async with asyncio.timeout(0.05):
+                        await self.told.wait()
 
     @property
     def numbers(self):
