@@ -10,7 +10,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
@@ -29,6 +29,7 @@ HEALTHY_WITHIN = 60.0
 OLLAMA_WITHIN = 15.0
 SIMULATOR_WITHIN = 10.0
 DEATHS_TOLERATED = 3
+FAULTS_TOLERATED = 3
 
 
 class StartFailed(Exception):
@@ -213,16 +214,20 @@ class Startup:
 
     async def _until_healthy(self) -> None:
         deadline = time.monotonic() + HEALTHY_WITHIN
-        status: int | None = None
-        body: dict[str, object] = {}
-        while status != 200 and not self.stopping.is_set():
+        faults = 0
+        while not self.stopping.is_set():
+            status, body = await asyncio.to_thread(checks.ask_health, self.url)
+            if status == 200:
+                return
             for name in self.supervisor.names():
                 if self.supervisor.deaths(name) >= DEATHS_TOLERATED:
                     raise StartFailed(name, "keeps ending; its lines above say why")
+            faults += status not in (None, 503)
+            if faults >= FAULTS_TOLERATED:
+                raise StartFailed("web", f"answers {status}; its lines above say why")
             if time.monotonic() > deadline:
-                raise StartFailed("web", f"not healthy within {HEALTHY_WITHIN:g} s: {body or 'no answer'}")
-            await asyncio.sleep(0.1)
-            status, body = await asyncio.to_thread(checks.ask_health, self.url)
+                raise StartFailed("web", f"not healthy within {HEALTHY_WITHIN:g} s: {_unhealthy(body)}")
+            await asyncio.sleep(0.1 if status is None else 0.25)
 
     async def _welcome(self) -> None:
         user, _ = await _in_database(users.ensure_admin)
@@ -260,6 +265,11 @@ class Startup:
 
 async def _in_database(what: Callable[..., T], *args: object) -> T:
     return await sync_to_async(partial(what, *args))()
+
+
+def _unhealthy(body: dict[str, Any]) -> str:
+    failed = [f"{part} {state['message']}" for part, state in body.get("checks", {}).items() if not state["ok"]]
+    return "; ".join(failed) or "it does not answer"
 
 
 def _prepare_database() -> None:
