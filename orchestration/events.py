@@ -103,7 +103,7 @@ def wait_for_wake(seconds: float) -> bool:
     """Sleeps until somebody wakes the scheduler or the time is over. Needs a connection of its own: it blocks."""
     try:
         return connection().blpop([WAKE], timeout=seconds) is not None
-    except redis.TimeoutError:
+    except redis.RedisError:
         return False
 
 

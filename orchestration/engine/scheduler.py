@@ -54,21 +54,36 @@ class Scheduler:
         self._stop = stop
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._leads = threading.Event()
+        self._fault: BaseException | None = None
 
     def run(self) -> None:
-        """Blocks until ``stop`` is set."""
+        """Blocks until ``stop`` is set. Raises what a helper could not handle: a supervisor starts the process anew."""
         helpers = [
-            threading.Thread(target=Monitor(self._stop, self._leads).run, name="monitor"),
-            threading.Thread(target=self._sample, name="load"),
+            threading.Thread(target=self._vital, args=(Monitor(self._stop, self._leads).run,), name="monitor"),
+            threading.Thread(target=self._vital, args=(self._sample,), name="load"),
         ]
         for helper in helpers:
             helper.start()
-        while not self._stop.is_set():
-            self._guarded(self._turn)
-        for helper in helpers:
-            helper.join()
-        if self._leads.is_set():
-            self._guarded(lambda: processes.release_role(role=SCHEDULER_ROLE, holder=self._holder))
+        try:
+            while not self._stop.is_set():
+                self._guarded(self._turn)
+        finally:
+            self._stop.set()
+            for helper in helpers:
+                helper.join()
+            if self._leads.is_set():
+                self._guarded(lambda: processes.release_role(role=SCHEDULER_ROLE, holder=self._holder))
+        if self._fault:
+            raise self._fault
+
+    def _vital(self, work: Callable[[], None]) -> None:
+        """A scheduler that polls no nodes or tells no load must not go on as if all were well."""
+        try:
+            work()
+        except BaseException as fault:
+            self._fault = fault
+        finally:
+            self._stop.set()
 
     def _turn(self) -> None:
         now = timezone.now()

@@ -185,7 +185,7 @@ def complete(*, attempt_id: int, token: str, result: AttemptResult, now: datetim
 
 def _note_resident(attempt: Attempt, now: datetime) -> None:
     """Whatever answered is loaded: the next decision need not wait until a poll has seen it."""
-    rows = NodeModel.objects.filter(node_id=attempt.node_id, model__name=attempt.model_name)
+    rows = NodeModel.objects.filter(node=attempt.node, model__name=attempt.model_name)
     rows.filter(loaded=False).update(loaded=True, loaded_context=attempt.num_ctx, last_used_at=now)
 
 

@@ -12,7 +12,7 @@ from tests.e2e.herd import Drover, running_drover
 def herd() -> Iterator[Herd]:
     """gpu-a holds everything, gpu-b is its twin for failover."""
     models = ("llama3.2:latest", "qwen3:8b", "nomic-embed-text:latest")
-    specs = [NodeSpec(name=name, models=models, slots=32, vram_gb=48, speed=4) for name in ("gpu-a", "gpu-b")]
+    specs = [NodeSpec(name=name, models=models, slots=32, vram_gb=48, speed=4.0) for name in ("gpu-a", "gpu-b")]
     handle = run_in_thread(specs)
     yield handle
     handle.stop()

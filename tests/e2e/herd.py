@@ -101,8 +101,8 @@ class Drover:
             command = [sys.executable, "manage.py", "web", "--port", str(self.port)]
         else:
             command = [sys.executable, "manage.py", name.partition("-")[0], *arguments]
-        log = (self.data / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+        with (self.data / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         if name == "redis":
             assert bundled_redis.wait_until_answers(self.redis_url)
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="module")
 def herd() -> Iterator[Herd]:
-    spec = NodeSpec(name="gpu-a", models=("llama3.2:latest",), slots=64, vram_gb=48, speed=2)
+    spec = NodeSpec(name="gpu-a", models=("llama3.2:latest",), slots=64, vram_gb=48, speed=2.0)
     handle = run_in_thread([spec])
     yield handle
     handle.stop()

@@ -154,3 +154,28 @@ def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
             return
         waiting.wait(0.05)
     raise AssertionError("the condition did not come true")
+
+
+def test_a_redis_that_goes_away_leaves_the_clock(submitted_task: Task, worker: str, redis_server):
+    stop = threading.Event()
+    thread = threading.Thread(target=Scheduler(stop).run)
+    redis_server.stop()
+    thread.start()
+    _until(lambda: Lane.objects.filter(waiting_reason__contains="Redis").exists())
+    redis_server.start()
+    _until(lambda: Attempt.objects.exists())
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_monitor_that_breaks_ends_the_process_instead_of_leaving_it_half_alive(db, monkeypatch):
+    stop = threading.Event()
+
+    def broken(self) -> None:
+        raise RuntimeError("the monitor broke")
+
+    monkeypatch.setattr("orchestration.engine.scheduler.Monitor.run", broken)
+    with pytest.raises(RuntimeError, match="broke"):
+        Scheduler(stop).run()
+    assert stop.is_set()

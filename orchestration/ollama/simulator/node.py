@@ -18,7 +18,9 @@ from .scheduler import Scheduler
 from .specs import NodeSpec
 
 _FIXED = frozenset({"name", "port", "host", "models", "known"})
-_CHANGEABLE = {entry.name for entry in fields(NodeSpec)} - _FIXED
+_CHANGEABLE: dict[str, Any] = {
+    entry.name: type(entry.default) for entry in fields(NodeSpec) if entry.name not in _FIXED
+}
 
 
 class SimulatedNode:
@@ -85,11 +87,10 @@ class SimulatedNode:
         return self.siblings[name]
 
     def configure(self, **changes: Any) -> dict[str, Any]:
-        if unknown := sorted(set(changes) - _CHANGEABLE):
+        if unknown := sorted(set(changes) - set(_CHANGEABLE)):
             raise ValueError(f"cannot change {', '.join(unknown)}; only {', '.join(sorted(_CHANGEABLE))}")
         for name, value in changes.items():
-            wanted = type(getattr(self.spec, name))
-            setattr(self.spec, name, wanted(value))
+            setattr(self.spec, name, _CHANGEABLE[name](value))
         self.decoder.jitter = self.spec.jitter
         return self.config()
 
