@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+_DOUBLINGS = 64
+"""More would overflow; the longest delay is reached long before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
@@ -22,5 +25,6 @@ def next_delay(policy: RetryPolicy, *, tries: int, retryable: bool, spread: floa
     """
     if not retryable or tries >= policy.max_tries:
         return None
-    delay = min(policy.first_delay * policy.growth ** (tries - 1), policy.longest_delay)
+    grown = policy.first_delay.total_seconds() * policy.growth ** min(tries - 1, _DOUBLINGS)
+    delay = timedelta(seconds=min(grown, policy.longest_delay.total_seconds()))
     return delay * (1 + spread / 2)
