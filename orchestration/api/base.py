@@ -69,17 +69,24 @@ class DroverAPI(NinjaAPI):
 
 
 def _answering_in_json(view: View) -> View:
-    """The same view, whose refusal of a method is an error like any other."""
+    """The same view, whose refusals are errors like any other."""
 
     @wraps(view)
     async def of_async(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return _worded(request, await view(request, *args, **kwargs))
+        return _odd(request) or _worded(request, await view(request, *args, **kwargs))
 
     @wraps(view)
     def of_sync(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return _worded(request, view(request, *args, **kwargs))
+        return _odd(request) or _worded(request, view(request, *args, **kwargs))
 
     return of_async if inspect.iscoroutinefunction(view) else of_sync
+
+
+def _odd(request: HttpRequest) -> HttpResponseBase | None:
+    """PostgreSQL has no NUL in its texts, so no name and no filter can have one."""
+    if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+        return problems.problem(400, "invalid_input", "The address contains the character NUL.")
+    return None
 
 
 def _worded(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -87,7 +94,7 @@ def _worded(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
         return response
     allowed = response["Allow"]
     words = f"{request.path} takes {allowed}, not {request.method}."
-    refusal = problems.problem(405, "method_not_allowed", words, allowed=allowed.split(", "))
+    refusal = problems.problem(405, "method_not_allowed", words, {"allowed": allowed.split(", ")})
     refusal["Allow"] = allowed
     return refusal
 

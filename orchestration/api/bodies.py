@@ -41,7 +41,7 @@ class StrictParser(Parser):
     """JSON as the standard has it: no NaN, no text that cannot be stored."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        data = json.loads(request.body, parse_constant=_refuse_constant)
+        data = json.loads(request.body.decode(), parse_constant=_refuse_constant)
         if b"\\u" in request.body or b"\x00" in request.body:
             _refuse_unstorable(data)
         return data  # type: ignore[no-any-return]

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status
@@ -21,6 +20,7 @@ from orchestration.api.schemas import (
     NodeNew,
     NodeReport,
 )
+from orchestration.api.threads import in_request_thread
 from orchestration.engine import doctor
 from orchestration.models import Node
 from orchestration.payloads import NodePayload
@@ -81,7 +81,7 @@ async def check_node(
     model: Annotated[str | None, Query(max_length=200, description="The model to generate with.")] = None,
 ) -> NodeReport:
     """Name, connection, version, models; each failure with the cause and what to do about it."""
-    row = await database_sync_to_async(_testable)(actor_of(request), node)
+    row = await in_request_thread(_testable, actor_of(request), node)
     checks = await doctor.check_node(row.base_url, verify_tls=row.verify_tls, model=model)
     answers = [CheckAnswer(name=c.name, ok=c.ok, message=c.message, fix=c.fix) for c in checks]
     return NodeReport(ok=all(answer["ok"] is not False for answer in answers), checks=answers)

@@ -40,13 +40,13 @@ def errors(*statuses: int) -> dict[int, type[ErrorAnswer]]:
     return dict.fromkeys(sorted({400, 401, 500, *statuses}), ErrorAnswer)
 
 
-def problem(status: int, code: str, message: str, **detail: Any) -> JsonResponse:
-    answer = ErrorAnswer(error=ErrorBody(code=code, message=message, detail=detail))
+def problem(status: int, code: str, message: str, detail: dict[str, Any] | None = None) -> JsonResponse:
+    answer = ErrorAnswer(error=ErrorBody(code=code, message=message, detail=detail or {}))
     return JsonResponse(answer, status=status, json_dumps_params={"default": str})
 
 
 def of_drover(request: HttpRequest, error: DroverError) -> JsonResponse:
-    response = problem(error.http_status, error.code, error.message, **error.detail)
+    response = problem(error.http_status, error.code, error.message, error.detail)
     if isinstance(error, TooManyWaiting):
         response["Retry-After"] = str(max(1, math.ceil(error.retry_after.total_seconds())))
     if isinstance(error, NotAuthenticated):
@@ -140,7 +140,8 @@ def of_surprise(request: HttpRequest, error: Exception) -> JsonResponse:
     """A fault of ours: the caller gets a number to quote, the log has the rest beside it."""
     number = secrets.token_hex(4)
     log.error("error %s in %s %s", number, request.method, request.path, exc_info=error)
-    return problem(500, "internal_error", f"Drover failed here. The log has more under {number}.", error_id=number)
+    words = f"Drover failed here. The log has more under {number}."
+    return problem(500, "internal_error", words, {"error_id": number})
 
 
 def install(api: NinjaAPI) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import redis.asyncio
-from channels.db import database_sync_to_async
 from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 from typing_extensions import TypedDict
 
 from orchestration import queries
+from orchestration.api.threads import in_any_thread
 from orchestration.api.watching import LOOK_SECONDS, TaskState, Watched, task_states, watch
 from orchestration.errors import NotFound
 from orchestration.events import attempt_stream
@@ -79,6 +79,7 @@ class Told:
     last_id: str = "0-0"
     gap: bool = False
     closed: bool = False
+    phase: str = ""
 
     def lines(self, frame: dict[str, Any]) -> Iterator[LiveLine]:
         self.closed = self.closed or "end" in frame
@@ -222,8 +223,10 @@ class Follower:
 
     def _live(self, frame: dict[str, Any]) -> Iterator[LiveLine]:
         """What a frame adds; a new phase first."""
-        if self._said and frame.get("p") in _LIVE_PHASES and frame["p"] != self._said["state"]:
-            self._said = StateLine(**{**self._said, "state": frame["p"]})
+        if frame.get("p") in _LIVE_PHASES:
+            self._told.phase = frame["p"]
+        if self._said and self._told.phase and self._told.phase != self._said["state"]:
+            self._said = StateLine(**{**self._said, "state": self._told.phase})
             yield self._said
         yield from self._told.lines(frame)
 
@@ -237,10 +240,11 @@ class Follower:
         return isinstance(state, TaskState) and state.running and not self._told.closed
 
     def _state_line(self, task: TaskPayload) -> StateLine | None:
-        """None when the client has been told just that."""
+        """None when the client has been told just that. The phase of the frames is fresher than that of the row."""
+        live = task["status"] == "running" and task["state"] != "cancelling"
         line = StateLine(
             type="state",
-            state=task["state"],
+            state=(live and self._told.phase) or task["state"],
             message=task["message"],
             node=task["node"],
             model=task["model_used"] or task["model_name"],
@@ -263,5 +267,4 @@ def _stored(task: TaskPayload) -> dict[str, Any]:
 
 
 async def _task(task_id: int) -> TaskPayload:
-    payload: TaskPayload = await database_sync_to_async(queries.task_detail, thread_sensitive=False)(task_id)
-    return payload
+    return await in_any_thread(queries.task_detail, task_id)

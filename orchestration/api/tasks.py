@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Annotated
 
-from channels.db import database_sync_to_async
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from ninja import Header, Router
 from ninja.responses import Status
@@ -16,6 +15,7 @@ from orchestration.api.problems import errors
 from orchestration.api.schemas import LIMIT_DEFAULT, Cursor, Limit, SubmitBody, TaskChanges, TaskList, Wait
 from orchestration.api.specs import specs_of
 from orchestration.api.stream import lines
+from orchestration.api.threads import in_request_thread
 from orchestration.api.watching import run_ended
 from orchestration.payloads import RunPayload, TaskPayload
 from orchestration.services import tasks as service
@@ -52,11 +52,10 @@ async def submit_tasks(
 
     With ``wait`` it answers when all have ended or that many seconds are over, whichever is first.
     """
-    run_id = await database_sync_to_async(_submit)(request, idempotency_key)
+    run_id = await in_request_thread(_submit, request, idempotency_key)
     if wait:
         await run_ended(run_id, wait)
-    answer: JsonResponse = await database_sync_to_async(_answer)(run_id)
-    return answer
+    return await in_request_thread(_answer, run_id)
 
 
 def _submit(request: HttpRequest, key: str | None) -> int:
@@ -153,7 +152,7 @@ async def stream_task(request: HttpRequest, task_id: int) -> HttpResponseBase:
 
     A line of type ``attempt`` means that the text begins anew. The last line alone has the field ``status``.
     """
-    await database_sync_to_async(_viewable)(request, task_id)
+    await in_request_thread(_viewable, request, task_id)
     response = StreamingHttpResponse(lines(task_id), content_type=NDJSON)
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

@@ -8,9 +8,9 @@ from contextvars import Context
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
+from orchestration.api.threads import in_any_thread
 from orchestration.models import Task
 from orchestration.policy.states import ENDED, UNFINISHED, TaskStatus
 
@@ -83,7 +83,7 @@ class Watch:
     """Looks while somebody waits, and rests while nobody does."""
 
     def __init__(self, read: Read) -> None:
-        self._read = database_sync_to_async(read, thread_sensitive=False)
+        self._read = read
         self._waiting: set[Watched] = set()
         self._looking: asyncio.Task[None] | None = None
 
@@ -106,7 +106,7 @@ class Watch:
 
     async def _look_at(self, some: list[Watched]) -> None:
         try:
-            states = await self._read(sorted({watched.object_id for watched in some}))
+            states = await in_any_thread(self._read, sorted({watched.object_id for watched in some}))
         except DatabaseError as error:
             log.warning("could not look after waiting requests: %s", error)
             return

@@ -115,7 +115,7 @@ def _checked(values: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
             f"There is no status {', '.join(sorted(unknown))}. It is one of {', '.join(STATUSES)}.", filter="status"
         )
     for name in ("priority", "run"):
-        if not all(value.isdigit() for value in values.get(name, ())):
+        if not all(value.isdecimal() and len(value) < 19 for value in values.get(name, ())):
             raise InvalidInput(f"{name} is a number.", filter=name)
     return {**values, **({"status": statuses} if statuses else {})}
 

@@ -34,7 +34,7 @@ def _with_models(row: Node) -> NodePayload:
 def get_node(id_or_name: str | int) -> Node:
     rows = Node.objects.prefetch_related("node_models__model")
     key = str(id_or_name)
-    row = (rows.filter(pk=int(key)) if key.isdigit() else rows.filter(name=key)).first()
+    row = (rows.filter(pk=int(key)) if key.isdecimal() else rows.filter(name=key)).first()
     if row is None:
         raise NotFound(f"There is no node {id_or_name}.")
     return row

@@ -16,7 +16,7 @@ def get_agent(id_or_name: str | int) -> Agent:
     """Raises NotFound with the nearest names."""
     key = str(id_or_name)
     rows = Agent.objects.select_related("owner")
-    row = (rows.filter(pk=int(key)) if key.isdigit() else rows.filter(name=key)).first()
+    row = (rows.filter(pk=int(key)) if key.isdecimal() else rows.filter(name=key)).first()
     if row is None:
         names = list(Agent.objects.values_list("name", flat=True))
         near = get_close_matches(key, names, n=3, cutoff=0.5)

@@ -55,7 +55,7 @@ def task_rows(task_filter: TaskFilter, *, limit: int = 50, cursor: str | None = 
 def _read_cursor(cursor: str | None) -> tuple[bool, int | None]:
     if not cursor:
         return False, None
-    if cursor[0] not in "ab" or not cursor[1:].isdigit():
+    if cursor[0] not in "ab" or not cursor[1:].isdecimal():
         raise InvalidInput("This cursor was not made here; leave it out for the first page.", field="cursor")
     return cursor[0] == "a", int(cursor[1:])
 

@@ -38,3 +38,8 @@ def test_a_trailing_slash_is_the_same_route(bob_api: ApiClient, agent: Agent) ->
 
 def test_the_root_leads_to_the_documentation(anybody: ApiClient) -> None:
     assert anybody.get("").json() == {"documentation": "/api/docs", "openapi": "/api/openapi.json"}
+
+
+@pytest.mark.parametrize("path", ["agents/a%00b", "tasks?text=a%00b", "tasks?cursor=%00"])
+def test_an_address_with_nul_is_refused(bob_api: ApiClient, path: str) -> None:
+    assert "NUL" in refusal(bob_api.get(path), 400, "invalid_input")["message"]

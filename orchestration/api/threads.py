@@ -1,0 +1,37 @@
+"""Database work from async handlers. The connection goes back when the work is done, not when the request ends:
+a request that waits or streams for minutes must not hold one of a small pool."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def _releasing(work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    @wraps(work)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return work(*args, **kwargs)
+        finally:
+            for connection in connections.all(initialized_only=True):
+                if not connection.in_atomic_block:
+                    connection.close_if_unusable_or_obsolete()
+
+    return run
+
+
+async def in_request_thread(
+    work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """In the thread of this request, where its authentication ran too."""
+    return await sync_to_async(_releasing(work))(*args, **kwargs)
+
+
+async def in_any_thread(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """For work that outlives the request's first answer or belongs to no request."""
+    return await sync_to_async(_releasing(work), thread_sensitive=False)(*args, **kwargs)

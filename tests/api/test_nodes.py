@@ -1,0 +1,142 @@
+"""Nodes over REST."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestration.models import AuditEntry, Node
+from orchestration.ollama.simulator import NodeSpec
+
+from .conftest import ApiClient, refusal
+
+GPU = {"name": "gpu-b", "base_url": "http://gpu-b.test:11434", "slots_per_model": 2, "labels": ["fast"]}
+
+
+def test_a_node_comes_back_as_it_was_added(alice_api: ApiClient) -> None:
+    response = alice_api.post("nodes", GPU)
+    answer = response.json()
+    assert response.status_code == 201, answer
+    assert {name: answer[name] for name in GPU} == GPU
+    assert (answer["status"], answer["models"]) == ("unknown", [])
+    assert alice_api.get("nodes/gpu-b").json() == alice_api.get(f"nodes/{answer['id']}").json() == answer
+
+
+def test_nodes_are_listed_with_their_models(carol_api: ApiClient, make_node: Callable[..., Node]) -> None:
+    make_node("gpu-a", models=("llama3.2:latest", "codellama:7b"), loaded=("codellama:7b",))
+    make_node("gpu-b")
+    first = carol_api.get("nodes?limit=1").json()
+    assert [(m["name"], m["loaded"]) for m in first["nodes"][0]["models"]] == [
+        ("codellama:7b", True),
+        ("llama3.2:latest", False),
+    ]
+    second = carol_api.get(f"nodes?limit=1&cursor={first['next_cursor']}").json()
+    assert [node["name"] for node in second["nodes"]] == ["gpu-b"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://[fe80::1]:11434",
+        "http://metadata.google.internal",
+        "file:///etc/passwd",
+        "gopher://gpu-a:11434",
+        "http://",
+        "",
+    ],
+)
+def test_an_address_that_drover_must_not_call_is_refused(alice_api: ApiClient, url: str) -> None:
+    refusal(alice_api.post("nodes", {**GPU, "base_url": url}), 400, "invalid_node_address")
+    assert not Node.objects.exists()
+
+
+def test_an_address_is_checked_when_it_is_changed_too(alice_api: ApiClient, node: Node) -> None:
+    refusal(alice_api.put("nodes/gpu-a", {"base_url": "http://169.254.169.254"}), 400, "invalid_node_address")
+    node.refresh_from_db()
+    assert node.base_url == "http://gpu-a.test:11434"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": "x"}, "base_url: is missing"),
+        ({**GPU, "slots_per_model": 0}, "slots_per_model"),
+        ({**GPU, "slot_per_model": 2}, "did you mean slots_per_model?"),
+        ({**GPU, "verify_tls": "no"}, "verify_tls: must be true or false"),
+        ({**GPU, "vram_bytes": 10**30}, "vram_bytes"),
+        ({**GPU, "labels": [1]}, "labels[0]: must be a text"),
+        ({**GPU, "name": "7"}, "digits"),
+    ],
+)
+def test_a_wrong_node_is_refused(alice_api: ApiClient, fields: dict[str, Any], words: str) -> None:
+    assert words in refusal(alice_api.post("nodes", fields), 400, "invalid_input")["message"]
+    assert not Node.objects.exists()
+
+
+def test_a_name_or_address_that_is_taken_is_409(alice_api: ApiClient) -> None:
+    alice_api.post("nodes", GPU)
+    refusal(alice_api.post("nodes", {**GPU, "base_url": "http://other.test:11434"}), 409, "conflict")
+    refusal(alice_api.post("nodes", {**GPU, "name": "other"}), 409, "conflict")
+
+
+def test_a_change_leaves_the_other_fields(alice_api: ApiClient, node: Node) -> None:
+    answer = alice_api.put("nodes/gpu-a", {"slots_per_model": 8, "vram_bytes": 24_000_000_000}).json()
+    assert (answer["slots_per_model"], answer["vram_bytes"], answer["base_url"]) == (
+        8,
+        24_000_000_000,
+        "http://gpu-a.test:11434",
+    )
+
+
+def test_a_node_is_drained_and_resumed(alice_api: ApiClient, node: Node) -> None:
+    assert alice_api.post("nodes/gpu-a/drain").json()["status"] == "draining"
+    assert alice_api.post("nodes/gpu-a/resume").json()["status"] == "healthy"
+    assert AuditEntry.objects.filter(action="node.drained", actor_name="alice").exists()
+
+
+def test_a_node_is_removed(alice_api: ApiClient, node: Node) -> None:
+    assert alice_api.delete("nodes/gpu-a").status_code == 204
+    refusal(alice_api.get("nodes/gpu-a"), 404, "not_found")
+
+
+CHANGES = [
+    ("POST", "nodes", GPU),
+    ("PUT", "nodes/gpu-a", {"enabled": False}),
+    ("DELETE", "nodes/gpu-a", None),
+    ("POST", "nodes/gpu-a/drain", None),
+    ("POST", "nodes/gpu-a/resume", None),
+    ("POST", "nodes/gpu-a/test", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+@pytest.mark.parametrize("who", ["bob", "carol"])
+def test_nodes_are_for_maintainers(
+    request: pytest.FixtureRequest, node: Node, who: str, method: str, path: str, body: Any
+) -> None:
+    before = list(Node.objects.values())
+    refusal(request.getfixturevalue(f"{who}_api").request(method, path, body), 403, "not_allowed")
+    assert list(Node.objects.values()) == before
+
+
+def test_a_node_that_answers_passes_the_test(
+    alice_api: ApiClient, make_node: Callable[..., Node], make_simulator: Callable[..., Any]
+) -> None:
+    simulated = make_simulator([NodeSpec(speed=50)])
+    make_node("sim", base_url=simulated.urls[0])
+    answer = alice_api.post("nodes/sim/test").json()
+    assert answer["ok"] is True, answer
+    assert all(check["ok"] for check in answer["checks"])
+
+
+def test_a_node_that_does_not_answer_fails_with_the_cause_and_the_fix(
+    alice_api: ApiClient, make_node: Callable[..., Node]
+) -> None:
+    make_node("off", base_url="http://127.0.0.1:9")
+    answer = alice_api.post("nodes/off/test").json()
+    assert answer["ok"] is False
+    failed = next(check for check in answer["checks"] if check["ok"] is False)
+    assert failed["message"]
+    assert failed["fix"]
+    assert answer["checks"][-1]["ok"] is None

@@ -1,0 +1,12 @@
+"""The API alone, as the site mounts it."""
+
+from django.urls import path
+
+from orchestration.api import api, documentation, healthz
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("api/docs", documentation.page),
+    path("api/openapi.json", documentation.openapi),
+    path("api/orchestration/", api.urls),
+]
