@@ -1,0 +1,65 @@
+"""The documentation page: everything in it, nothing that a strict content policy would refuse."""
+
+import json
+import re
+
+import pytest
+from django.test import Client
+
+from orchestration.api import api
+from orchestration.api.docs import calls, type_in_words
+from orchestration.api.examples import example
+
+from .conftest import ROOT
+
+
+@pytest.fixture
+def page(client: Client, db: None) -> str:
+    response = client.get("/api/docs")
+    assert response.status_code == 200
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+    return response.content.decode()
+
+
+def test_every_call_is_on_the_page(page: str) -> None:
+    for call in calls(api.get_openapi_schema(path_prefix=ROOT)):
+        assert f'id="{call["id"]}"' in page
+        assert f'href="#{call["id"]}"' in page
+
+
+def test_the_page_needs_no_script_and_no_inline_style(page: str) -> None:
+    assert "<script" not in page
+    assert "<style" not in page
+    assert not re.search(r"\s(style|on\w+)=", page)
+
+
+def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+
+
+def test_the_examples_are_what_the_calls_take() -> None:
+    schema = api.get_openapi_schema(path_prefix=ROOT)
+    submit = next(call for call in calls(schema) if call["id"] == "submit_tasks")
+    body = json.loads(submit["body"])
+    assert body["tasks"][0]["type"] == "generate"
+    assert set(body) <= set(schema["components"]["schemas"]["SubmitBody"]["properties"])
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"type": "string"}, "string"),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "integer or null"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/TaskIn"}}, "list of TaskIn"),
+        ({"enum": ["chat", "coding"]}, "chat | coding"),
+        ({}, "anything"),
+    ],
+)
+def test_types_are_told_in_words(field: dict[str, object], words: str) -> None:
+    assert type_in_words(field) == words
+
+
+def test_a_shape_that_contains_itself_has_an_end() -> None:
+    schema = {"components": {"schemas": {"Node": {"type": "object", "required": ["next"], "properties": {}}}}}
+    schema["components"]["schemas"]["Node"]["properties"] = {"next": {"$ref": "#/components/schemas/Node"}}
+    assert example({"$ref": "#/components/schemas/Node"}, schema)
