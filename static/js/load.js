@@ -37,7 +37,7 @@ function strip({totals, nodes}) {
   total("running", number(totals.running));
   total("waiting", number(totals.waiting));
   total("failed_last_hour", number(totals.failed_last_hour));
-  total("tokens_per_second", rate(totals.tokens_per_second), totals.tokens_per_second === null ? "no worker has reported" : "");
+  total("tokens_per_second", rate(totals.tokens_per_second), totals.tokens_per_second === null ? "nothing is generating" : "");
   const {workers_alive: alive} = totals;
   const use = `${number(totals.worker_in_use)} of ${number(totals.worker_capacity)} streams in use`;
   total("workers", alive ? `${alive} worker${alive === 1 ? "" : "s"}` : "no worker", alive ? use : "nothing can run");

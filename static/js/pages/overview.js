@@ -21,7 +21,7 @@ function totals(now) {
   total("ended_last_hour", number(now.ended_last_hour));
   total("running_note", workersNote(now));
   total("waiting_note", now.oldest_wait_seconds === null ? "nothing waits" : `oldest ${short(now.oldest_wait_seconds)}`);
-  total("rate_note", now.tokens_per_second === null ? "no worker has reported" : "all nodes together");
+  total("rate_note", now.running && now.tokens_per_second !== null ? "all nodes together" : "nothing is generating");
   const first = now.first_token_p50_seconds;
   total("first_token_p50_seconds", seconds(first), first === null ? "nothing completed lately" : "");
   const p95 = now.first_token_p95_seconds;

@@ -1,0 +1,141 @@
+"""The form for a new task: what it sends, what it keeps, what it refuses."""
+
+import base64
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from orchestration.models import Task
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture
+def send(client, bob, agent, node):
+    def post(user=bob, **fields):
+        client.force_login(user)
+        sent = {"type": "generate", "agent": agent.pk, "prompt": "Say hello.", "priority": 1, **fields}
+        return client.post("/new", {name: value for name, value in sent.items() if value is not None})
+
+    return post
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "carol", "dave"])
+def test_everybody_sees_the_form_and_a_viewer_why_it_is_closed(name, request, client, agent, node):
+    client.force_login(request.getfixturevalue(name))
+    text = client.get("/new").text
+    assert "llama3.2:latest" in text
+    assert ("Submitting tasks needs the role operator" in text) == (name == "carol")
+
+
+def test_a_task_is_submitted_and_shown(send):
+    answer = send(temperature="0.2", num_predict="64", num_ctx="8192", stop="END\nSTOP", tags="a, b,a", priority=0)
+    task = Task.objects.get()
+    assert answer["Location"] == f"/tasks/{task.pk}"
+    assert task.parameters == {"temperature": 0.2, "num_predict": 64, "num_ctx": 8192, "stop": ["END", "STOP"]}
+    assert (task.tags, task.priority, task.owner.username) == (["a", "b"], 0, "bob")
+
+
+def test_a_chat_is_sent_as_messages_without_the_empty_ones(send):
+    send(type="chat", prompt="", role=["system", "user", "user"], content=["Be brief.", "Why?", " "])
+    assert Task.objects.get().messages == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Why?"},
+    ]
+
+
+def test_texts_to_embed_are_one_a_line(send):
+    send(type="embed", prompt="one\n\ntwo\n", temperature="0.5")
+    task = Task.objects.get()
+    assert task.input == ["one", "two"]
+    assert task.parameters == {}
+
+
+def test_images_travel_as_base64(send):
+    send(images=[SimpleUploadedFile("dot.png", PIXEL, "image/png")])
+    assert Task.objects.get().images == [base64.b64encode(PIXEL).decode()]
+
+
+def test_a_schema_is_sent_as_the_format(send):
+    send(format="schema", schema='{"type": "object"}', think="off")
+    task = Task.objects.get()
+    assert (task.format, task.think) == ({"type": "object"}, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"prompt": " "}, "Say what the model should do."),
+        ({"type": "chat", "role": ["user"], "content": [""]}, "Write at least one message."),
+        ({"temperature": "hot"}, "Enter a number."),
+        ({"top_p": "7"}, "less than or equal to 1"),
+        ({"format": "schema", "schema": "{"}, "This is not JSON"),
+        ({"format": "schema", "schema": "[]"}, "A schema is a JSON object."),
+        ({"type": "paint"}, "Select a valid choice"),
+        ({"agent": "4711"}, "Select a valid choice"),
+        ({"model_name": "lama3.2"}, "Did you mean llama3.2:latest?"),
+        ({"tags": "x" * 41}, "at most 20 tags"),
+        ({"images": [SimpleUploadedFile("a.txt", b"words", "text/plain")]}, "a.txt is not an image."),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_lost(send, fields, words):
+    answer = send(**{"stop": "KEEP ME", **fields})
+    assert answer.status_code == 422
+    assert words in answer.text.replace("&#x27;", "'")
+    assert "KEEP ME" in answer.text
+    assert not Task.objects.exists()
+
+
+def test_too_many_images_are_refused(send):
+    answer = send(images=[SimpleUploadedFile(f"{n}.png", PIXEL, "image/png") for n in range(17)])
+    assert "At most 16 images" in answer.text
+
+
+def test_a_model_that_no_node_has_can_be_waited_for(send, make_agent):
+    any_model = make_agent("free", models=["mixtral"])
+    assert send(agent=any_model.pk).status_code == 422
+    assert send(agent=any_model.pk, allow_missing="on").status_code == 302
+
+
+def test_an_earlier_task_fills_the_form(client, bob, send):
+    send(
+        prompt="Tell a story.\nA long one.",
+        temperature="0.7",
+        tags="tale",
+        images=[SimpleUploadedFile("d.png", PIXEL, "image/png")],
+    )
+    task = Task.objects.get()
+    text = client.get(f"/new?from=task:{task.pk}").text
+    assert "Tell a story.\nA long one." in text
+    assert 'value="0.7"' in text
+    assert "Send the 1 image of the original again" in text
+
+
+def test_the_copy_knows_its_original_and_keeps_its_images(send):
+    send(images=[SimpleUploadedFile("dot.png", PIXEL, "image/png")])
+    original = Task.objects.get()
+    send(origin=f"task:{original.pk}", keep_images="on")
+    copy = Task.objects.latest("pk")
+    assert (copy.retried_from, copy.images) == (original, original.images)
+
+
+def test_an_agent_can_be_chosen_by_the_address(client, bob, make_agent, agent):
+    other = make_agent("other")
+    client.force_login(bob)
+    assert f'<option value="{other.pk}" selected>' in client.get(f"/new?agent={other.pk}").text
+
+
+@pytest.mark.parametrize("query", ["from=task:4711", "agent=4711"])
+def test_an_address_that_leads_nowhere_is_not_found(query, client, bob, agent):
+    client.force_login(bob)
+    assert client.get(f"/new?{query}").status_code == 404
+
+
+def test_a_viewer_cannot_submit(send, carol):
+    answer = send(user=carol)
+    assert answer.status_code == 302
+    assert not Task.objects.exists()

@@ -1,0 +1,148 @@
+"""Nodes: only maintainers change them; the doctor examines real servers."""
+
+import pytest
+
+from orchestration.models import AuditEntry, Node
+from orchestration.ollama.simulator import NodeSpec
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+FORM = {
+    "base_url": "http://127.0.0.1:11434",
+    "name": "gpu-z",
+    "slots_per_model": 2,
+    "verify_tls": "on",
+    "enabled": "on",
+}
+TICKS = {"Accept": "text/x-ticks"}
+
+
+@pytest.fixture
+def as_user(client):
+    def login(user):
+        client.force_login(user)
+        return client
+
+    return login
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "carol", "dave"])
+def test_everybody_sees_nodes_with_their_models(name, request, as_user, make_node):
+    node = make_node(models=("llama3.2:latest", "llava:7b"), loaded=("llava:7b",), vram_bytes=24 * 2**30)
+    browser = as_user(request.getfixturevalue(name))
+    text = browser.get("/nodes").text
+    assert "llava:7b" in text
+    assert "/ 24 GB" in text
+    assert browser.get(f"/nodes/{node.pk}").status_code == 200
+    assert ("This needs the role maintainer" in text) == (name != "alice")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"health": "unhealthy", "health_reason": "connection refused"}, "connection refused"),
+        ({"draining": True}, "takes nothing new"),
+        ({"enabled": False}, "gets no work"),
+        ({"health": "unknown"}, "Not seen yet"),
+    ],
+)
+def test_its_health_is_said_in_words(as_user, bob, make_node, fields, words):
+    make_node(**fields)
+    assert words in as_user(bob).get("/nodes").text
+
+
+def test_no_node_yet_says_what_a_node_is(as_user, alice):
+    assert "A node is one Ollama server" in as_user(alice).get("/nodes").text
+
+
+def test_a_maintainer_adds_one(as_user, alice):
+    sent = {**FORM, "vram_gb": "24", "labels": "fast, eu"}
+    assert as_user(alice).post("/nodes/new", sent)["Location"] == "/nodes"
+    node = Node.objects.get()
+    assert (node.vram_bytes, node.labels, node.slots_per_model) == (24 * 2**30, ["fast", "eu"], 2)
+    assert AuditEntry.objects.get(action="node.created").actor_name == "alice"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"base_url": ""}, "This field is required."),
+        ({"base_url": "ftp://gpu"}, "http"),
+        ({"base_url": "http://169.254.169.254"}, "169.254.169.254"),
+        ({"name": "gpu-a"}, "already exists"),
+        ({"slots_per_model": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_said_and_kept(as_user, alice, node, fields, words):
+    answer = as_user(alice).post("/nodes/new", {**FORM, "labels": "KEEP ME", **fields})
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert "KEEP ME" in answer.text
+
+
+def test_a_maintainer_changes_drains_resumes_and_removes_one(as_user, alice, node):
+    browser = as_user(alice)
+    browser.post(f"/nodes/{node.pk}", {**FORM, "base_url": node.base_url, "name": "renamed"})
+    browser.post(f"/nodes/{node.pk}/drain", {"draining": "1"})
+    node.refresh_from_db()
+    assert (node.name, node.draining) == ("renamed", True)
+    browser.post(f"/nodes/{node.pk}/drain", {"draining": "0"})
+    assert not Node.objects.get().draining
+    browser.post(f"/nodes/{node.pk}/delete")
+    assert not Node.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["bob", "carol", "dave"])
+@pytest.mark.parametrize("action", ["", "/drain", "/delete", "/check"])
+def test_others_change_nothing(name, action, request, as_user, node):
+    sent = {**FORM, "name": "stolen", "draining": "1"}
+    answer = as_user(request.getfixturevalue(name)).post(
+        f"/nodes/{node.pk}{action}", sent, headers={"Accept": "application/json"}
+    )
+    assert answer.status_code == 403
+    unchanged = Node.objects.get()
+    assert (unchanged.name, unchanged.draining) == ("gpu-a", False)
+
+
+def test_others_cannot_make_drover_call_an_address(as_user, bob):
+    answer = as_user(bob).post(
+        "/nodes/probe", {"base_url": "http://127.0.0.1:1"}, headers={"Accept": "application/json"}
+    )
+    assert answer.status_code == 403
+
+
+def test_a_check_without_a_script_is_a_page(as_user, alice, make_node):
+    node = make_node(base_url="http://127.0.0.1:1")
+    text = as_user(alice).post(f"/nodes/{node.pk}/check").text
+    assert "port 1 refuses" in text
+    assert "OLLAMA_HOST=0.0.0.0" in text
+    assert text.count("not tried") >= 4
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_six_ticks_come_one_by_one(async_client, alice, make_simulator):
+    herd = make_simulator([NodeSpec(models=("llama3.2:latest",), speed=20)])
+    await async_client.aforce_login(alice)
+    sent = {"base_url": herd.urls[0], "verify_tls": "on"}
+    answer = await async_client.post("/nodes/probe", sent, headers=TICKS)
+    lines = [line.decode() async for line in answer.streaming_content]
+    assert len(lines) == 6
+    assert all('data-state="completed"' in line and line.count("\n") == 1 for line in lines)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_bad_address_is_one_tick_that_says_so(async_client, alice):
+    await async_client.aforce_login(alice)
+    answer = await async_client.post("/nodes/probe", {"base_url": "ftp://gpu-a"}, headers=TICKS)
+    lines = [line.decode() async for line in answer.streaming_content]
+    assert len(lines) == 1
+    assert 'data-state="failed"' in lines[0]
+
+
+def test_the_list_costs_the_same_however_long(as_user, bob, make_node, django_assert_num_queries):
+    for number in range(8):
+        make_node(f"gpu-{number}", models=("llama3.2:latest", f"own-{number}:latest"))
+    browser = as_user(bob)
+    session_and_user, frame, nodes_and_models = 2, 3, 3
+    with django_assert_num_queries(session_and_user + frame + nodes_and_models):
+        browser.get("/nodes")
