@@ -83,8 +83,8 @@ class PatientServer(Server):
         for port in self._ports:
             port.stopListening()
         for protocol in list(self.connections):
-            if isinstance(protocol, WebSocketProtocol):
-                protocol.serverClose(GOING_AWAY)
+            if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
+                protocol.sendCloseFrame(code=GOING_AWAY)
         self._stop_when_idle(reactor.seconds() + STOP_SECONDS)
 
     def _stop_when_idle(self, deadline: float) -> None:
@@ -113,12 +113,15 @@ def serve(host: str, port: int) -> None:
         websocket_timeout=-1,
         websocket_max_message_size=WEBSOCKET_MESSAGE_BYTES,
         websocket_max_frame_size=WEBSOCKET_MESSAGE_BYTES,
-        verbosity=1,
         server_name="drover",
     )
+    run(server)
+
+
+def run(server: PatientServer) -> None:
     loop = reactor._asyncioEventloop
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.begin_stop)
     server.run()
     if server.listening_error:
-        raise SystemExit(f"Cannot listen on {host}:{port}: {server.listening_error}")
+        raise SystemExit(f"The web server could not start: {server.listening_error}")

@@ -24,7 +24,7 @@ BEAT_SECONDS = 2.0
 WATCH_SECONDS = 1.0
 BLOCKED_SECONDS = 30.0
 TOO_SLOW = 4409
-BROKEN = 1011
+BROKEN = 4500
 
 TOPICS: dict[str, Callable[[Port, str, str], Topic]] = {
     "load": Load,
