@@ -28,7 +28,7 @@ _KNOWN: dict[str, Any] = {
 }
 _TELLING = frozenset({"agent_id", "input", "models", "parameters", "results", "tasks"})
 """Fields that are optional and still belong into an example."""
-_DEPTH = 8
+_DEPTH = 14
 
 
 def example(part: Schema | None, schema: Schema, *, name: str = "", depth: int = 0) -> Any:
