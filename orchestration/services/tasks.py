@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from orchestration import events, queue
@@ -83,7 +84,7 @@ def _ask_to_stop(task: Task) -> bool:
     running = Task.objects.filter(pk=task.pk, status=TaskStatus.RUNNING)
     if not running.exists():
         return False
-    running.filter(cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+    running.filter(cancel_requested_at=None).update(cancel_requested_at=timezone.now(), version=F("version") + 1)
     attempt_id = running.values_list("attempt_id", flat=True).get()
     if attempt_id is not None:
         transaction.on_commit(lambda: queue.stop_attempt(attempt_id), robust=True)
@@ -146,7 +147,7 @@ def edit_waiting(*, actor: Actor, task_id: int, priority: int | None = None, tag
         fields["priority"] = check_priority(priority)
     if tags is not None:
         fields["tags"] = check_tags(tags)
-    if not Task.objects.filter(pk=task_id, status__in=WAITING).update(**fields):
+    if not Task.objects.filter(pk=task_id, status__in=WAITING).update(version=F("version") + 1, **fields):
         raise Conflict(f"Task {task_id} is {task.status}; only a waiting task can be changed.", status=task.status)
     before = {"priority": task.priority, "tags": task.tags}
     audit.record(actor, "task.changed", task, changes=audit.changes(before, fields))

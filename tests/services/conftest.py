@@ -1,0 +1,69 @@
+"""Tasks brought to a given point of their life, by the same services that bring them there in earnest."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from orchestration.models import Node, Task
+from orchestration.ollama.wire import Metrics
+from orchestration.policy.placement import Grant
+from orchestration.queue import AttemptJob
+from orchestration.services import attempts, grants
+from orchestration.services.attempts import AttemptResult
+
+MODEL = "llama3.2:latest"
+Give = Callable[..., AttemptJob]
+
+
+@pytest.fixture(autouse=True)
+def _events(redis_server: object) -> None:
+    """Services announce what they did; there is somebody to hear it."""
+
+
+def grant_for(task: Task, node: Node, *, slot: int = 0, **fields: Any) -> Grant:
+    kept = {"model": MODEL, "num_ctx": 4096, "reason": "a free slot"}
+    return Grant(task_id=task.pk, node_id=node.pk, slot=slot, **{**kept, **fields})
+
+
+def result(**fields: Any) -> AttemptResult:
+    second = timedelta(seconds=1)
+    metrics = Metrics(
+        total=4 * second, load=second, prefill=second / 2, decode=2 * second, prompt_tokens=12, output_tokens=90
+    )
+    return AttemptResult(**{"output": "A river.", "metrics": metrics, "request": {"model": MODEL}, **fields})
+
+
+@pytest.fixture
+def give(node: Node) -> Give:
+    """Gives a waiting task the next free slot of the node."""
+
+    def assign(task: Task) -> AttemptJob:
+        slot = node.attempts.filter(ended_at=None).count()
+        (job,) = grants.assign(grants=[grant_for(task, node, slot=slot)], now=timezone.now())
+        return job
+
+    return assign
+
+
+@pytest.fixture
+def begin(give: Give) -> Give:
+    """Lets a worker start a waiting task."""
+
+    def run(task: Task) -> AttemptJob:
+        job = give(task)
+        assert attempts.start(attempt_id=job.attempt_id, token=job.token, worker="worker-1") is not None
+        return job
+
+    return run
+
+
+@pytest.fixture
+def complete(begin: Give) -> Callable[[Task], None]:
+    def run(task: Task) -> None:
+        job = begin(task)
+        assert attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result())
+
+    return run

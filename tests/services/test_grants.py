@@ -1,0 +1,112 @@
+"""Decisions become attempts that hold their slot; of two deciders one is first, whatever both believed."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from orchestration.models import Agent, Attempt, Node, Task, User
+from orchestration.permissions import Actor
+from orchestration.policy.states import AttemptStatus
+from orchestration.queue import AttemptJob
+from orchestration.services import attempts, grants, submission, tasks
+from orchestration.services.specs import TaskSpec
+from tests.services.conftest import Give, grant_for
+
+
+def _assign(*wanted: Any) -> list[AttemptJob]:
+    return grants.assign(grants=list(wanted), now=timezone.now())
+
+
+def test_a_grant_holds_a_slot_with_a_token_a_lease_and_a_reason(
+    submitted_task: Task, node: Node, settings: Any
+) -> None:
+    (job,) = _assign(grant_for(submitted_task, node))
+    attempt, task = Attempt.objects.get(), Task.objects.get()
+    assert (attempt.slot, attempt.status, attempt.token) == (0, AttemptStatus.GRANTED, job.token)
+    assert attempt.lease_until - attempt.granted_at == settings.DROVER_LEASE
+    assert (task.status, task.token, task.attempt_id, task.attempt_count) == ("assigned", job.token, attempt.pk, 1)
+    assert (task.node_name, task.decision_reason) == ("gpu-a", "a free slot")
+    assert job.queue == "normal"
+
+
+@pytest.mark.parametrize(("priority", "queue"), [(0, "high"), (1, "normal"), (2, "low")])
+def test_the_queue_follows_the_priority(priority: int, queue: str, submitted_task: Task, node: Node) -> None:
+    Task.objects.update(priority=priority)
+    assert _assign(grant_for(submitted_task, node))[0].queue == queue
+
+
+def test_a_slot_is_granted_once(submit: Callable[..., Any], node: Node) -> None:
+    one, two = submit("one", "two").tasks.order_by("pk")
+    assert len(_assign(grant_for(one, node), grant_for(two, node))) == 1
+    assert set(Task.objects.values_list("status", flat=True)) == {"assigned", "pending"}
+
+
+def test_a_void_grant_does_not_take_the_others_with_it(submit: Callable[..., Any], node: Node) -> None:
+    one, two, three = submit("one", "two", "three").tasks.order_by("pk")
+    _assign(grant_for(one, node))
+    jobs = _assign(grant_for(two, node), grant_for(three, node, slot=1))
+    assert [job.attempt_id for job in jobs] == [Attempt.objects.get(task=three).pk]
+
+
+def test_a_task_is_granted_once(submitted_task: Task, node: Node) -> None:
+    assert len(_assign(grant_for(submitted_task, node), grant_for(submitted_task, node, slot=1))) == 1
+    assert Attempt.objects.count() == 1
+
+
+def test_a_task_that_was_cancelled_in_between_is_not_granted(submitted_task: Task, node: Node, as_bob: Actor) -> None:
+    tasks.cancel(actor=as_bob, task_id=submitted_task.pk)
+    assert _assign(grant_for(submitted_task, node)) == []
+    assert not Attempt.objects.exists()
+
+
+def test_a_node_that_went_in_between_takes_nothing(submitted_task: Task, node: Node) -> None:
+    wanted = grant_for(submitted_task, node)
+    node.delete()
+    assert _assign(wanted) == []
+    assert Task.objects.get().status == "pending"
+
+
+def test_a_slot_is_free_again_after_the_end(submit: Callable[..., Any], give: Give, node: Node) -> None:
+    one, two = submit("one", "two").tasks.order_by("pk")
+    job = give(one)
+    attempts.give_back(attempt_id=job.attempt_id, token=job.token, reason="the worker stops")
+    assert len(_assign(grant_for(two, node))) == 1
+
+
+def test_two_context_sizes_of_one_model_have_slots_of_their_own(submit: Callable[..., Any], node: Node) -> None:
+    one, two = submit("one", "two").tasks.order_by("pk")
+    assert len(_assign(grant_for(one, node), grant_for(two, node, num_ctx=8192))) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_deciders_at_once_never_grant_more_than_there_is(
+    make_node: Callable[..., Node], make_agent: Callable[..., Agent], redis_server: object
+) -> None:
+    """Both see the same eight tasks and four free slots, and both grant all four."""
+    node, agent = make_node(), make_agent()
+    user = User.objects.create_user("bob")
+    actor = Actor(user_id=user.pk, name="bob", role=user.effective_role)
+    specs = [TaskSpec(type="generate", input=f"text {number}") for number in range(8)]
+    waiting = list(submission.submit(actor=actor, agent=agent, specs=specs).tasks.order_by("pk"))
+    together, granted = threading.Barrier(2), []
+
+    def decide(chosen: list[Task]) -> None:
+        try:
+            together.wait(timeout=30)
+            granted.extend(_assign(*[grant_for(task, node, slot=slot) for slot, task in enumerate(chosen)]))
+        finally:
+            connection.close()
+
+    deciders = [threading.Thread(target=decide, args=(part,)) for part in (waiting[:4], waiting[2:6])]
+    for decider in deciders:
+        decider.start()
+    for decider in deciders:
+        decider.join(timeout=60)
+    live = Attempt.objects.filter(ended_at=None)
+    assert len(granted) == live.count() == 4
+    assert sorted(live.values_list("slot", flat=True)) == [0, 1, 2, 3]
+    assert Task.objects.filter(status="assigned").count() == 4
