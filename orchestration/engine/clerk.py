@@ -46,7 +46,8 @@ class Clerk:
     def close(self, seconds: float) -> None:
         """Tells what is still waiting to be told, if Redis is there."""
         self._ended.put(None)
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         more = True

@@ -60,7 +60,7 @@ class StreamWorker(BaseWorker):
         super().__init__(queues, name, *args, **{**defaults, **kwargs})
         self.capacity = capacity or settings.DROVER_WORKER_CAPACITY
         self.hurried = False
-        self.ended_in_order = False
+        self.ended_in_order = True
         self._done = 0
         self._suspended = False
         self._suspension_due = 0.0
@@ -139,14 +139,15 @@ class StreamWorker(BaseWorker):
 
     def _register(self) -> bool:
         """Waits for Redis; False when told to stop before it came."""
-        pause = 0.1
+        pause, told = 0.1, False
         while not self._stop_requested:
             try:
                 self._books.beat(())
                 self.set_state(WorkerStatus.IDLE)
                 self._books.subscribe()
             except redis.RedisError as error:
-                log.warning("worker %s waits for Redis: %s", self.name, error)
+                log.log(logging.DEBUG if told else logging.WARNING, "worker %s waits for Redis: %s", self.name, error)
+                told = True
                 self._sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:

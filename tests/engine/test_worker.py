@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from orchestration import events, queue
+from orchestration.engine.worker import StreamWorker
 from orchestration.models import Attempt, Task, WorkerProcess
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.services import tasks
@@ -357,3 +359,26 @@ def test_streams_survive_a_restart_of_redis_and_so_does_the_worker(grant, start_
     wait_until(lambda: gpu.state()["counts"]["disconnects"]["decode"] == 1)
     assert time.monotonic() - asked < 4, "the stop command no longer reaches the worker"
     assert worker.worker.healthy
+
+
+def test_without_redis_it_waits_and_can_still_be_stopped(redis_server, transactional_db):
+    redis_server.stop()
+    worker = StreamWorker.create(capacity=3)
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    wait_until(lambda: WorkerProcess.objects.filter(name=worker.name).exists())
+    worker.request_stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert worker.ended_in_order
+    assert not WorkerProcess.objects.exists()
+
+
+def test_a_worker_that_came_before_redis_works_as_soon_as_it_is_there(redis_server, grant, start_worker):
+    redis_server.stop()
+    late = threading.Timer(1.0, redis_server.start)
+    late.start()
+    start_worker()
+    late.join()
+    attempts = grant(2)
+    wait_until(lambda: has_ended(attempts))

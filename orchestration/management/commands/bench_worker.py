@@ -74,7 +74,8 @@ class Command(BaseCommand):
                 "measure",
                 *numbers,
             ]
-            process = subprocess.Popen(command, env={**env, "DROVER_DATA": data}, start_new_session=True)
+            env |= {"DROVER_DATA": data, "DROVER_WORKER_CAPACITY": str(streams + 50)}
+            process = subprocess.Popen(command, env=env, start_new_session=True)
             try:
                 status = process.wait(LONGEST_SECONDS)
             except subprocess.TimeoutExpired:
