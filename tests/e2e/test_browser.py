@@ -131,6 +131,7 @@ async def test_hostile_model_output_is_harmless_live_and_after_a_reload(page: An
         assert await page.evaluate(inside) == 0
         await page.reload()
     await page.click("[data-view=text]")
+    await _ended(page, task["output"])
     assert await _text(page) == task["output"]
     assert all(url.startswith((drover.url, "data:")) for url in asked)
     assert page.said == []
