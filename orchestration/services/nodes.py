@@ -163,8 +163,8 @@ def _record_installed(node: Node, installed: Sequence[InstalledModel], rows: dic
             "modified_at": item.modified_at,
             "installed": True,
         }
-        changed |= _store(row, facts)
-        changed |= _store(row.model, _model_facts(item))
+        new = _store(row, facts)
+        changed |= _store(row.model, _facts_to_take(row.model, item, new=new)) or new
     for name, row in rows.items():
         if name not in seen and row.installed:
             changed |= _store(row, {"installed": False})
@@ -199,6 +199,11 @@ def _new_row(node: Node, model: OllamaModel, rows: dict[str, NodeModel], *, inst
 
 def _known_model(name: str, item: InstalledModel) -> OllamaModel:
     return OllamaModel.objects.get_or_create(name=name, defaults=_model_facts(item))[0]
+
+
+def _facts_to_take(model: OllamaModel, item: InstalledModel, *, new: bool) -> dict[str, Any]:
+    """Of weights seen before only what was not known: nodes with other weights under the name would take turns."""
+    return {name: value for name, value in _model_facts(item).items() if new or not getattr(model, name)}
 
 
 def _model_facts(item: InstalledModel) -> dict[str, Any]:
