@@ -46,7 +46,7 @@ def calls(schema: Schema) -> Iterator[Schema]:
                 "method": method.upper(),
                 "path": path,
                 "summary": operation["summary"],
-                "description": operation.get("description", ""),
+                "description": _paragraphs(operation.get("description", "")),
                 "parameters": [_parameter(item) for item in operation["parameters"]],
                 "fields": list(_fields(body, schema)) if body else [],
                 "body": _pretty(example(body, schema)) if body else "",
@@ -64,15 +64,30 @@ def _parameter(item: Schema) -> Schema:
     }
 
 
-def _fields(body: Schema, schema: Schema) -> Iterator[Schema]:
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(part.replace("``", "").split()) for part in text.split("\n\n") if part.strip()]
+
+
+def _fields(body: Schema, schema: Schema, prefix: str = "") -> Iterator[Schema]:
+    """The fields of a body, with those of the objects in it below them."""
     shape = resolved(body, schema)
     for name, field in shape.get("properties", {}).items():
         yield {
-            "name": name,
+            "name": prefix + name,
             "type": type_in_words(field),
             "required": name in shape.get("required", ()),
             "description": field.get("description", ""),
         }
+        if (inner := _inner(field)) and "properties" in resolved(inner, schema):
+            dots = "[]." if inner is not field else "."
+            yield from _fields(inner, schema, f"{prefix}{name}{dots}")
+
+
+def _inner(field: Schema) -> Schema | None:
+    """What a field refers to, by itself or in a list."""
+    options = [field, *field.get("anyOf", ())]
+    items = [option["items"] for option in options if "$ref" in option.get("items", {})]
+    return next(iter(items), None) or (field if "$ref" in field else None)
 
 
 def _answer(status: int, answer: Schema, schema: Schema) -> Schema:

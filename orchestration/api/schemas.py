@@ -100,13 +100,15 @@ class TaskIn(Body):
 class SubmitBody(Body):
     """Tasks that belong together. What stands here holds for each task that does not say otherwise."""
 
-    agent_id: Annotated[int | str, either(int, str, words="an agent's id or name")] = "default"
+    agent_id: Annotated[int | str, either(int, str, words="an agent's id or name")] = Field(
+        "default", description="Id or name."
+    )
     tasks: Annotated[list[TaskIn], Field(min_length=1, max_length=settings.DROVER_MAX_TASKS_PER_REQUEST)]
     sequential: bool = Field(False, description="Each task starts when the one before it has completed.")
     continue_on_error: bool = Field(False, description="A sequence goes on after a task that failed.")
     allow_missing_models: bool = Field(False, description="Wait for a model that no node has yet.")
-    parameters: dict[str, Any] = {}
-    priority: int = 1
+    parameters: dict[str, Any] = Field({}, description="Ollama options; a task's own win one by one.")
+    priority: int = Field(1, description="0 high, 1 normal, 2 low")
     keep_alive: KeepAlive = None
     tags: Tags = []
 

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from typing_extensions import TypedDict
 
 from orchestration import queries
-from orchestration.api.threads import in_any_thread
+from orchestration.api.threads import give_up_request_thread, in_any_thread
 from orchestration.api.watching import LOOK_SECONDS, TaskState, Watched, task_states, watch
 from orchestration.errors import NotFound
 from orchestration.events import attempt_stream
@@ -160,6 +160,7 @@ class Frames:
 async def lines(task_id: int) -> AsyncIterator[bytes]:
     """The whole answer, line by line."""
     frames = Frames()
+    give_up_request_thread()
     try:
         async with watch(task_states).on(task_id) as watched:
             async for line in Follower(task_id, frames, watched).lines():
@@ -226,7 +227,7 @@ class Follower:
         if frame.get("p") in _LIVE_PHASES:
             self._told.phase = frame["p"]
         if self._said and self._told.phase and self._told.phase != self._said["state"]:
-            self._said = StateLine(**{**self._said, "state": self._told.phase})
+            self._said = StateLine(**{**self._said, "state": self._told.phase, "message": ""})
             yield self._said
         yield from self._told.lines(frame)
 

@@ -15,7 +15,7 @@ from orchestration.api.problems import errors
 from orchestration.api.schemas import LIMIT_DEFAULT, Cursor, Limit, SubmitBody, TaskChanges, TaskList, Wait
 from orchestration.api.specs import specs_of
 from orchestration.api.stream import lines
-from orchestration.api.threads import in_request_thread
+from orchestration.api.threads import give_up_request_thread, in_request_thread
 from orchestration.api.watching import run_ended
 from orchestration.payloads import RunPayload, TaskPayload
 from orchestration.services import tasks as service
@@ -54,6 +54,7 @@ async def submit_tasks(
     """
     run_id = await in_request_thread(_submit, request, idempotency_key)
     if wait:
+        give_up_request_thread()
         await run_ended(run_id, wait)
     return await in_request_thread(_answer, run_id)
 

@@ -1,11 +1,11 @@
 """Database work from async handlers. The connection goes back when the work is done, not when the request ends:
-a request that waits or streams for minutes must not hold one of a small pool."""
+a request that waits or streams for minutes must hold neither one of a small pool nor a thread."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
 
 Arguments = ParamSpec("Arguments")
@@ -35,3 +35,11 @@ async def in_request_thread(
 async def in_any_thread(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
     """For work that outlives the request's first answer or belongs to no request."""
     return await sync_to_async(_releasing(work), thread_sensitive=False)(*args, **kwargs)
+
+
+def give_up_request_thread() -> None:
+    """Ends the thread that Django keeps for this request; there is a new one as soon as it is needed again."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
+    if executor is not None:
+        executor.shutdown(wait=False)
