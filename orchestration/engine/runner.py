@@ -15,10 +15,10 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import close_old_connections
 
 from orchestration.engine import requests
+from orchestration.engine.clients import new_client
 from orchestration.engine.feeds import Feed
 from orchestration.engine.frames import Frames
 from orchestration.engine.handles import CURRENT, Handle, Outcome, Stopped, StopReason
@@ -26,8 +26,7 @@ from orchestration.engine.leases import Leases
 from orchestration.engine.writer import Writer, timed
 from orchestration.errors import DroverError, InternalError, TimedOut
 from orchestration.ollama import wire
-from orchestration.ollama.addresses import AddressPolicy
-from orchestration.ollama.client import OllamaClient, Timeouts
+from orchestration.ollama.client import OllamaClient
 from orchestration.policy.states import Phase, TaskType
 from orchestration.services import attempts
 from orchestration.services.attempts import AttemptResult, AttemptWork
@@ -43,19 +42,11 @@ class Clients:
 
     def __init__(self) -> None:
         self._clients: dict[tuple[str, bool], OllamaClient] = {}
-        self._addresses = AddressPolicy(allow_private=settings.DROVER_ALLOW_PRIVATE_NODES)
-        self._timeouts = Timeouts(
-            connect=settings.DROVER_CONNECT_TIMEOUT,
-            first_object=settings.DROVER_FIRST_OBJECT_TIMEOUT,
-            between_objects=settings.DROVER_BETWEEN_OBJECTS_TIMEOUT,
-        )
 
     def of(self, work: AttemptWork) -> OllamaClient:
         key = (work.base_url, work.verify_tls)
         if key not in self._clients:
-            self._clients[key] = OllamaClient(
-                work.base_url, verify_tls=work.verify_tls, timeouts=self._timeouts, addresses=self._addresses
-            )
+            self._clients[key] = new_client(work.base_url, verify_tls=work.verify_tls)
         return self._clients[key]
 
     async def aclose(self) -> None:

@@ -39,7 +39,7 @@ CHUNKS = 20
 WIDE, BRISK, NARROW, HEAVY = "wide:latest", "brisk:latest", "narrow:latest", "heavy:latest"
 MODELS = (
     ModelSpec(WIDE, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=8.0),
-    ModelSpec(BRISK, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=100.0),
+    ModelSpec(BRISK, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=60.0),
     ModelSpec(NARROW, size=10 * MB, family="llama", parameter_size="1B", tokens_per_second=8.0),
     ModelSpec(HEAVY, size=6000 * MB, family="llama", parameter_size="8B", tokens_per_second=8.0),
 )
@@ -67,8 +67,9 @@ class World:
         self._stack = ExitStack()
         with ExitStack() as stack:
             self._start_redis(stack)
+            simulator = start_part("simulator", stack, stdout=subprocess.PIPE)
             call_command("migrate", verbosity=0)
-            urls = self._start_simulator(stack)
+            urls = _urls_of(simulator, stack)
             self.http = stack.enter_context(httpx.Client())
             self.nodes = {name: _add_node(name, url) for name, url in urls.items()}
             self.agent = agents.ensure_default()
@@ -86,13 +87,6 @@ class World:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         stack.callback(_end, process)
         wait_for(lambda: bundled_redis.answers(settings.REDIS_URL), "Redis")
-
-    def _start_simulator(self, stack: ExitStack) -> dict[str, str]:
-        process = start_part("simulator", stack, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        urls: dict[str, str] = json.loads(process.stdout.readline())
-        stack.callback(process.stdout.close)
-        return urls
 
     def start(self, part: str) -> "subprocess.Popen[bytes]":
         return start_part(part, self._stack)
@@ -124,6 +118,13 @@ class World:
 
     def wait_for_phase(self, phase: str, count: int, node: str = "gpu-wide") -> None:
         wait_for(lambda: self.state(node)["phases"][phase] == count, f"{count} requests in {phase}")
+
+
+def _urls_of(simulator: "subprocess.Popen[bytes]", stack: ExitStack) -> dict[str, str]:
+    assert simulator.stdout is not None
+    stack.callback(simulator.stdout.close)
+    urls: dict[str, str] = json.loads(simulator.stdout.readline())
+    return urls
 
 
 def wait_for_end(jobs: Sequence[queue.AttemptJob]) -> None:
@@ -173,7 +174,7 @@ def simulate() -> None:
 def run_stock_worker(class_name: str) -> None:
     """RQ as it comes."""
     connection = redis.Redis.from_url(settings.REDIS_URL)
-    worker = getattr(rq, class_name)(["stock"], connection=connection, serializer="rq.serializers.JSONSerializer")
+    worker = getattr(rq, class_name)([class_name], connection=connection, serializer="rq.serializers.JSONSerializer")
     worker.work(logging_level="ERROR")
 
 

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
 from django.utils import timezone
+from rq import Queue
+from rq.serializers import JSONSerializer
+from rq.utils import now
 
 from orchestration import queue
+from orchestration.engine.handles import Handle
+from orchestration.engine.rq_bookkeeping import Books
 from orchestration.engine.worker import StreamWorker
 from orchestration.models import Agent, Attempt, Lane, Node, Run, Task
 from orchestration.ollama.simulator import ModelSpec, NodeHandle, NodeSpec
@@ -138,3 +144,38 @@ def start_worker(redis_server: Any, transactional_db: None) -> Iterator[Callable
     for worker in running:
         worker.worker.hurried = True
         worker.stop()
+
+
+@pytest.fixture
+def rq_connection(redis_server: Any):
+    connection = redis.Redis.from_url(settings.REDIS_URL)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def idle_worker(rq_connection: Any):
+    worker = StreamWorker(
+        ["high", "normal", "low"], "w-1", connection=rq_connection, prepare_for_work=False, capacity=3
+    )
+    worker.hostname, worker.pid = "here", 1
+    worker.birth_date = worker.last_heartbeat = now()
+    return worker
+
+
+@pytest.fixture
+def books(idle_worker: Any):
+    return Books(idle_worker)
+
+
+@pytest.fixture
+def normal(rq_connection: Any):
+    return Queue("normal", connection=rq_connection, serializer=JSONSerializer)
+
+
+@pytest.fixture
+def handle(normal: Any, books: Any):
+    """A claimed attempt."""
+    normal.enqueue(queue.RUN_ATTEMPT, 1, "token", job_id="attempt-1", ttl=15, job_timeout=-1)
+    (job,) = books.fetch([normal.pop_job_id()])
+    return Handle(job)

@@ -12,6 +12,7 @@ from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from orchestration.services import tasks
 LONGEST_SECONDS = 58
 KB_AIM, MS_AIM, DELAY_AIM = 100, 2.5, 0.2
 CANCELS = 8
+STOCK = {"SimpleWorker": "RQ SimpleWorker", "Worker": "RQ fork Worker"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--streams", type=int, default=200, help="at once in Drover's worker (200)")
-        parser.add_argument("--stock-streams", type=int, default=10, help="one after the other in RQ's workers (10)")
+        parser.add_argument("--stock-streams", type=int, default=8, help="one after the other in RQ's workers (8)")
+        parser.add_argument("--limit", type=float, default=LONGEST_SECONDS, help="seconds after which it gives up (58)")
         parser.add_argument("--part", choices=sorted(PARTS), help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,9 +61,9 @@ class Command(BaseCommand):
         elif options["part"]:
             PARTS[options["part"]]()
         else:
-            self._run_inside(options["streams"], options["stock_streams"])
+            self._run_inside(options["streams"], options["stock_streams"], options["limit"])
 
-    def _run_inside(self, streams: int, stock_streams: int) -> None:
+    def _run_inside(self, streams: int, stock_streams: int, limit: float) -> None:
         """Once more in a process whose settings point at a folder that goes away."""
         with tempfile.TemporaryDirectory(prefix="drover-bench-") as data:
             foreign = ("DROVER_", "OLLAMA_", "DATABASE_URL", "REDIS_URL")
@@ -77,22 +80,23 @@ class Command(BaseCommand):
             env |= {"DROVER_DATA": data, "DROVER_WORKER_CAPACITY": str(streams + 50)}
             process = subprocess.Popen(command, env=env, start_new_session=True)
             try:
-                status = process.wait(LONGEST_SECONDS)
+                status = process.wait(limit)
             except subprocess.TimeoutExpired:
                 status = None
             finally:
                 _end_session(process)
         if status != 0:
-            raise CommandError(
-                f"The measurement did not end within {LONGEST_SECONDS} s." if status is None else "It failed."
-            )
+            raise CommandError(f"The measurement did not end within {limit:g} s." if status is None else "It failed.")
 
     def _measure(self, streams: int, stock_streams: int) -> None:
         with bench.World() as world:
-            stock = {name: _stock_cost(world, name, stock_streams) for name in ("SimpleWorker", "Worker")}
-            process = world.start("worker")
+            worker, *theirs = [world.start(part) for part in ("worker", *STOCK)]
+            stock = {
+                name: _stock_cost(world, name, process.pid, stock_streams)
+                for name, process in zip(STOCK, theirs, strict=True)
+            }
             bench.wait_for(bench.worker_is_up, "the worker")
-            cost = _stream_cost(world, process.pid, streams)
+            cost = _stream_cost(world, worker.pid, streams)
             delays = {phase: measure(world) for phase, measure in PHASES.items()}
         self._print_costs(cost, stock, streams, stock_streams)
         self._print_delays(delays)
@@ -103,11 +107,10 @@ class Command(BaseCommand):
             f"  Drover, {streams:4d} at once     {ours.memory_kb:9.0f} {ours.cpu_ms:11.2f}"
             f"     aims: {KB_AIM} KB {_verdict(ours.memory_kb, KB_AIM)}, {MS_AIM} ms {_verdict(ours.cpu_ms, MS_AIM)}"
         )
-        names = {"SimpleWorker": "RQ SimpleWorker", "Worker": "RQ fork Worker"}
         for name, cost in stock.items():
             ratios = f"{cost.memory_kb / max(ours.memory_kb, 0.1):.0f} and {cost.cpu_ms / ours.cpu_ms:.1f} times ours"
             self.stdout.write(
-                f"  {names[name]:<16} ({stock_streams:2d})   {cost.memory_kb:9.0f} {cost.cpu_ms:11.2f}     {ratios}"
+                f"  {STOCK[name]:<16} ({stock_streams:2d})   {cost.memory_kb:9.0f} {cost.cpu_ms:11.2f}     {ratios}"
             )
         self.stdout.write("  RQ's workers run one stream per process and send no live text.")
 
@@ -147,28 +150,24 @@ def _stream_cost(world: bench.World, pid: int, streams: int) -> Cost:
     return Cost((during.pss_kb - before.pss_kb) / streams, (after.cpu_ms - before.cpu_ms) / streams)
 
 
-def _stock_cost(world: bench.World, name: str, streams: int) -> Cost:
+def _stock_cost(world: bench.World, name: str, pid: int, streams: int) -> Cost:
     """One after the other, because RQ's workers know no other way: a stream costs a process."""
-    process = world.start(name)
-    connection = redis.Redis.from_url(settings.REDIS_URL)
-    stock = Queue("stock", connection=connection, serializer=JSONSerializer)
-    _run_stock(world, stock, 1)
-    before = bench.usage(process.pid)
-    memory = _run_stock(world, stock, streams, process.pid)
-    time.sleep(0.2)
-    after = bench.usage(process.pid)
-    process.terminate()
-    process.wait()
-    return Cost(memory, (after.cpu_ms - before.cpu_ms) / streams)
+    with redis.Redis.from_url(settings.REDIS_URL) as connection:
+        stock = Queue(name, connection=connection, serializer=JSONSerializer)
+        _run_stock(world, stock, 1, pid)
+        before = bench.usage(pid)
+        memory = _run_stock(world, stock, streams, pid)
+        time.sleep(0.2)
+    return Cost(memory, (bench.usage(pid).cpu_ms - before.cpu_ms) / streams)
 
 
-def _run_stock(world: bench.World, stock: Queue, streams: int, pid: int = 0) -> float:
+def _run_stock(world: bench.World, stock: Queue, streams: int, pid: int) -> float:
     """Memory of the worker while one of them runs."""
     jobs = world.grant(streams, bench.BRISK)
     for job in jobs:
         stock.enqueue("orchestration.management.worker_bench.plain_stream", job.attempt_id, job.token)
     world.wait_for_phase("decode", 1)
-    memory = bench.usage(pid).pss_kb if pid else 0
+    memory = bench.usage(pid).pss_kb
     bench.wait_for_end(jobs)
     return float(memory)
 
@@ -230,7 +229,6 @@ PARTS: dict[str, Callable[[], object]] = {
     "measure": lambda: None,
     "simulator": bench.simulate,
     "worker": run_worker,
-    "SimpleWorker": lambda: bench.run_stock_worker("SimpleWorker"),
-    "Worker": lambda: bench.run_stock_worker("Worker"),
+    **{name: partial(bench.run_stock_worker, name) for name in STOCK},
 }
 """The processes of a measurement: this command in other parts."""
