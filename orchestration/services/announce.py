@@ -21,6 +21,8 @@ def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
 def _waiting_of_this_connection() -> set[int]:
     connection = transaction.get_connection()
     waiting: set[int] = connection.__dict__.setdefault("drover_tasks_to_announce", set())
+    if not connection.run_on_commit:
+        waiting.clear()  # what is left is of a transaction that was rolled back
     return waiting
 
 

@@ -1,0 +1,75 @@
+"""Tasks are announced as they are after the commit, once for each transaction, and not at all when it is undone."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from orchestration import events
+from orchestration.models import Run, Task
+from orchestration.services.announce import announce_tasks
+
+
+def _announced() -> list[dict[str, Any]]:
+    entries = events.connection().xrange(events.EVENTS)
+    return [json.loads(fields["d"]) for _, fields in entries if fields["k"] == "task"]
+
+
+@pytest.fixture
+def two(transactional_db: None, submit: Callable[..., Run], redis_server: Any) -> list[Task]:
+    tasks = list(submit("one", "two").tasks.order_by("pk"))
+    redis_server.flush()
+    return tasks
+
+
+def test_a_row_is_told_as_it_is_after_the_commit(two: list[Task]) -> None:
+    with transaction.atomic():
+        announce_tasks([two[0].pk])
+        Task.objects.filter(pk=two[0].pk).update(title="renamed")
+        assert _announced() == []
+    assert [row["title"] for row in _announced()] == ["renamed"]
+
+
+def test_several_announcements_of_one_transaction_are_one(two: list[Task]) -> None:
+    with transaction.atomic():
+        announce_tasks([two[0].pk])
+        announce_tasks([two[0].pk, two[1].pk], wake=True)
+    assert sorted(row["id"] for row in _announced()) == [two[0].pk, two[1].pk]
+    assert events.connection().llen(events.WAKE) == 1
+
+
+def test_outside_of_a_transaction_it_is_told_at_once(two: list[Task]) -> None:
+    announce_tasks([two[0].pk])
+    assert [row["id"] for row in _announced()] == [two[0].pk]
+
+
+def test_what_is_deleted_by_then_is_left_out(two: list[Task]) -> None:
+    with transaction.atomic():
+        announce_tasks([two[0].pk])
+        two[0].delete()
+    assert _announced() == []
+
+
+def _undone(task: Task) -> None:
+    with transaction.atomic():
+        announce_tasks([task.pk], wake=True)
+        raise ZeroDivisionError
+
+
+def test_an_undone_change_is_not_announced_and_leaves_nothing_for_the_next(two: list[Task]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _undone(two[0])
+    assert _announced() == []
+    with transaction.atomic():
+        announce_tasks([two[1].pk])
+    assert [row["id"] for row in _announced()] == [two[1].pk]
+
+
+def test_a_savepoint_that_is_undone_does_not_take_the_rest_with_it(two: list[Task]) -> None:
+    with transaction.atomic():
+        announce_tasks([two[0].pk])
+        with pytest.raises(ZeroDivisionError):
+            _undone(two[1])
+    assert two[0].pk in [row["id"] for row in _announced()]
