@@ -19,9 +19,11 @@ PRIORITIES = {0: "high", 1: "normal", 2: "low"}
 
 @register.filter
 def seconds(value: float | None) -> str:
-    """A duration: 0.4 s, 12.4 s, 3 min 48 s, 2 h 05 min."""
+    """A duration: 23 ms, 12.4 s, 3 min 48 s, 2 h 05 min."""
     if value is None:
         return DASH
+    if value < 0.1:
+        return f"{value * 1000:.0f} ms"
     if value < 60:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)

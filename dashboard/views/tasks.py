@@ -182,7 +182,7 @@ def _why_not(who: Actor, action: Action, task: Task) -> str:
 
 def _output(row: Task) -> dict[str, Any]:
     vectors = row.vectors or []
-    head = ", ".join(f"{value:.4f}" for value in vectors[0][:6]) + ", …" if vectors and vectors[0] else ""
+    head = ", ".join(f"{value:.4g}" for value in vectors[0][:6]) + ", …" if vectors and vectors[0] else ""
     return {
         "text": row.output,
         "vectors": {"count": len(vectors), "dimensions": len(vectors[0]), "head": head} if vectors else None,

@@ -8,6 +8,7 @@ const grouped = (value, digits = 0) =>
 
 export function seconds(value) {
   if (!known(value)) return DASH;
+  if (value < 0.1) return `${Math.round(value * 1000)} ms`;
   if (value < 60) return `${value.toFixed(1)} s`;
   const whole = Math.round(value);
   const minutes = Math.floor(whole / 60);

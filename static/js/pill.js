@@ -26,6 +26,7 @@ export function startPill() {
       pill.firstElementChild.replaceWith(mark);
     }
     put(word, words(now));
+    put(one("[data-live-age]"), now.state === "live" && now.mode === "live" ? `${Math.min(9.9, now.age).toFixed(1)} s` : "");
     for (const item of all("[data-live-mode]")) attr(item, "aria-checked", String(MODES[item.dataset.liveMode] === now.mode));
   });
   document.addEventListener("click", (event) => {

@@ -9,7 +9,8 @@ from dashboard.templatetags import numbers
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(None, "—"), (0, "0.0 s"), (12.44, "12.4 s"), (228, "3 min 48 s"), (7500, "2 h 05 min")]
+    ("value", "words"),
+    [(None, "—"), (0, "0 ms"), (0.0234, "23 ms"), (12.44, "12.4 s"), (228, "3 min 48 s"), (7500, "2 h 05 min")],
 )
 def test_durations(value, words):
     assert numbers.seconds(value) == words

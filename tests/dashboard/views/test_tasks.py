@@ -130,7 +130,7 @@ def test_vectors_are_summed_up(as_user, bob, submit):
     task = submit("a", type="embed").tasks.get()
     ended(task, "completed", vectors=[[0.25, 0.5], [1.0, 2.0]])
     text = as_user(bob).get(f"/tasks/{task.pk}").text
-    assert "0.2500, 0.5000, …" in text
+    assert "0.25, 0.5, …" in text
     assert "<dd>2</dd>" in text
 
 
