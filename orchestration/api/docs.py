@@ -79,15 +79,15 @@ def _fields(body: Schema, schema: Schema, prefix: str = "") -> Iterator[Schema]:
             "description": field.get("description", ""),
         }
         if (inner := _inner(field)) and "properties" in resolved(inner, schema):
-            dots = "[]." if inner is not field else "."
-            yield from _fields(inner, schema, f"{prefix}{name}{dots}")
+            many = "list of" in type_in_words(field)
+            yield from _fields(inner, schema, f"{prefix}{name}{'[].' if many else '.'}")
 
 
 def _inner(field: Schema) -> Schema | None:
     """What a field refers to, by itself or in a list."""
-    options = [field, *field.get("anyOf", ())]
+    options = [field, *field.get("anyOf", ()), *field.get("allOf", ())]
     items = [option["items"] for option in options if "$ref" in option.get("items", {})]
-    return next(iter(items), None) or (field if "$ref" in field else None)
+    return next(iter([*items, *(option for option in options if "$ref" in option)]), None)
 
 
 def _answer(status: int, answer: Schema, schema: Schema) -> Schema:

@@ -61,7 +61,11 @@ def _of_type(part: Schema, schema: Schema, name: str, depth: int) -> Any:
             return _KNOWN[name] if isinstance(_KNOWN.get(name), dict) else {}
         case "array":
             known = _KNOWN.get(name)
-            return known if isinstance(known, list) else [example(part.get("items"), schema, depth=depth + 1)]
+            return (
+                known
+                if isinstance(known, list)
+                else [example(part.get("items"), schema, name=name.removesuffix("s"), depth=depth + 1)]
+            )
         case "string":
             return _text(name)
         case "integer":

@@ -56,3 +56,12 @@ def test_the_examples_are_what_the_calls_take() -> None:
 )
 def test_types_are_told_in_words(field: dict[str, object], words: str) -> None:
     assert type_in_words(field) == words
+
+
+def test_the_fields_of_inner_objects_are_listed_too() -> None:
+    by_id = {
+        call["id"]: [field["name"] for field in call["fields"]]
+        for call in calls(api.get_openapi_schema(path_prefix=ROOT))
+    }
+    assert {"tasks", "tasks[].input", "tasks[].messages[].role"} <= set(by_id["submit_tasks"])
+    assert "config.default_model" in by_id["create_agent"]
