@@ -10,7 +10,6 @@ from orchestration.errors import InvalidInput, MalformedAnswer
 from orchestration.ollama.ndjson import Json, parse_object
 
 FOREVER: Final = timedelta.max
-_DEFAULT_NAME_PREFIX: Final = "registry.ollama.ai/library/"
 _GO_DURATION_UNITS: Final = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -206,12 +205,6 @@ def parse_pull(answer: Mapping[str, Any]) -> PullProgress:
         completed=_optional_count(answer.get("completed")),
         done=status == "success",
     )
-
-
-def normalise_name(name: str) -> str:
-    """The form in which two names of one model are equal; not for display and not for sending."""
-    plain = name.strip().lower().removeprefix(_DEFAULT_NAME_PREFIX).removeprefix("library/")
-    return plain if ":" in plain.rpartition("/")[2] or not plain else f"{plain}:latest"
 
 
 def format_keep_alive(keep_alive: timedelta) -> int | float:

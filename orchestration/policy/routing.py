@@ -7,10 +7,13 @@ from difflib import get_close_matches
 from orchestration.policy.states import TaskType
 
 
+_DEFAULT_PREFIX = "registry.ollama.ai/library/"
+
+
 def full_name(name: str) -> str:
-    """A model name as Ollama compares it: lower case, with its tag."""
-    name = name.strip().lower()
-    return name if not name or ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
+    """A model name as Ollama compares it: lower case, without the default registry and folder, with its tag."""
+    plain = name.strip().lower().removeprefix(_DEFAULT_PREFIX).removeprefix("library/")
+    return plain if not plain or ":" in plain.rpartition("/")[2] else f"{plain}:latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,15 +23,19 @@
  *
  * Snapshots and deltas (rows are TaskRow; see the README for the shapes):
  *   load      snap LoadSample                                delta {data: LoadSample}
- *   overview  snap {counts, running, attention, activity}    delta any of these keys (whole), {rows}, {progress}
+ *   overview  snap {counts, running, attention, activity}    delta any of these keys (whole), {progress}
  *   tasks     snap {rows, counts, more}                      delta {rows, gone: [id], progress, counts, added, reasons}
- *   task:ID   snap {task, row, text}                         delta {row, text, progress, reason, end: {status, task, length}}
- *   run:ID    snap {run, rows}                               delta {rows, progress, run}
+ *   task:ID   snap {task, text}                              delta {row, text, task, progress, reason,
+ *                                                                   end: {status, attempt, length}}
+ *   run:ID    snap {run, rows, more}                         delta {rows, gone, progress, run, added, reasons}
  *   nodes     snap {nodes}                                   delta {nodes} (all of them)
  *   models    snap {models}                                  delta {models} (all of them)
  *   notices   snap {notices: []}                             delta {notices: [{level, text}]}
  * progress: [[task_id, attempt_id, phase, output_tokens, tokens_per_second, progress, message, phase_since], …];
- * reasons: {task_id: why it waits}; gone: no longer matches the filter. Apply text before end.
+ * reasons: {task_id: why it waits}; gone: ids that no longer match; added: {run_id, count, agent}, many at once;
+ * attention: [{kind, name, text, count}]. task: a TaskPayload whose output and thinking are in text (vectors stay),
+ * in deltas without input and metadata. A row that is not shown and older than the last one shown belongs to another
+ * page. Apply progress, then rows; text, then end.
  */
 
 const ACK_EVERY = 20;

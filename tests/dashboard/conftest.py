@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import threading
 from contextlib import suppress
 from datetime import timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import pytest_asyncio
+from django.conf import settings
 
 from dashboard.live.hub import Hub
 from dashboard.live.reads import read
@@ -139,8 +143,6 @@ class Tab:
 
 @pytest.fixture
 async def hub(redis_server):
-    from django.conf import settings
-
     return Hub(settings.REDIS_URL)
 
 
@@ -169,3 +171,69 @@ def work_on(node):
         return await read(Worker(task, node).start)
 
     return start
+
+
+class StaticSite(ThreadingHTTPServer):
+    """An empty page and the modules in static/, under the same policy as the real pages."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), StaticFiles)
+        self.url = f"http://127.0.0.1:{self.server_port}/"
+
+
+class StaticFiles(SimpleHTTPRequestHandler):
+    def __init__(self, *args):
+        super().__init__(*args, directory=str(settings.BASE_DIR))
+
+    def do_GET(self):
+        if self.path != "/":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'"
+        self.send_header("Content-Security-Policy", policy)
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>.</title><main id=main></main>")
+
+    def log_message(self, *args):
+        """Requests of tests are of no interest."""
+
+
+@pytest.fixture(scope="session")
+def static_site():
+    site = StaticSite()
+    thread = threading.Thread(target=site.serve_forever, daemon=True)
+    thread.start()
+    yield site
+    site.shutdown()
+    site.server_close()
+    thread.join()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium(chromium_path):
+    """One browser for a module: starting it takes longer than the tests."""
+    from playwright.async_api import async_playwright
+
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=arguments)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(chromium, static_site):
+    """An empty page of somebody new; whatever it complains about fails the test."""
+    context = await chromium.new_context()
+    page = await context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await page.goto(static_site.url)
+    yield page
+    await context.close()
+    assert complaints == []

@@ -189,22 +189,6 @@ def test_pull_progress_ends_with_success():
 
 
 @pytest.mark.parametrize(
-    ("name", "normalised"),
-    [
-        ("Llama3.2", "llama3.2:latest"),
-        ("llama3.2:latest", "llama3.2:latest"),
-        ("registry.ollama.ai/library/llama3.2:3B", "llama3.2:3b"),
-        ("library/llama3.2", "llama3.2:latest"),
-        ("localhost:5000/team/model", "localhost:5000/team/model:latest"),
-        ("hf.co/Team/Model-GGUF:Q4_K_M", "hf.co/team/model-gguf:q4_k_m"),
-        ("", ""),
-    ],
-)
-def test_names_of_one_model_are_equal_once_normalised(name, normalised):
-    assert wire.normalise_name(name) == normalised
-
-
-@pytest.mark.parametrize(
     ("value", "keep_alive"),
     [
         (None, None),

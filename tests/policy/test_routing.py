@@ -24,6 +24,8 @@ ANY = AgentModels()
         ("hf.co/Org/Model", "hf.co/org/model:latest"),
         ("host:5000/model", "host:5000/model:latest"),
         ("host:5000/model:q4", "host:5000/model:q4"),
+        ("registry.ollama.ai/library/llama3.2:3B", "llama3.2:3b"),
+        ("library/llama3.2", "llama3.2:latest"),
         ("", ""),
     ],
 )

@@ -1,6 +1,6 @@
 /** Nodes: cards drawn again when a node changes, memory and slots once a second, the doctor's ticks as they come. */
 
-import {all, attr, make, one, put} from "../dom.js";
+import {all, attr, make, one, put, soon} from "../dom.js";
 import {memoryFigure, number} from "../format.js";
 import {onLoad} from "../load.js";
 import {setDot, setVram} from "../marks.js";
@@ -14,11 +14,11 @@ const CHECKS = 6;
 
 if (one("[data-page=nodes]")) {
   let first = true;
-  live.subscribe("nodes", {
-    onSnap: () => (first ? (first = false) : refresh("nodes")),
-    onDelta: () => refresh("nodes"),
-  });
-  onLoad(drawLoad);
+  let sample = null;
+  const again = soon(() => refresh("nodes"), 1000);
+  live.subscribe("nodes", {onSnap: () => (first ? (first = false) : again()), onDelta: again});
+  onLoad((fresh) => drawLoad((sample = fresh)));
+  document.addEventListener("drover:region", () => sample && drawLoad(sample));
   document.addEventListener("drover:acted", () => refresh("nodes"));
 }
 
