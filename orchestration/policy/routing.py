@@ -6,7 +6,6 @@ from difflib import get_close_matches
 
 from orchestration.policy.states import TaskType
 
-
 _DEFAULT_PREFIX = "registry.ollama.ai/library/"
 
 
