@@ -1,12 +1,16 @@
 """The one grammar for filtering tasks: in URLs of pages, in the REST API, and for rows that arrive live."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import reduce
+from operator import or_
 from urllib.parse import urlencode
 
-from django.db.models import Q, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, TextField, Value
+from django.db.models.functions import Cast, StrIndex
+from django.db.models.lookups import GreaterThan
 from django.http import QueryDict
 
 from orchestration.errors import InvalidInput
@@ -79,11 +83,7 @@ class TaskFilter:
             if values:
                 rows = rows.filter(condition(values))
         if self.tag:
-            rows = rows.annotate(tags_text=Cast("tags", TextField()))
-            wanted = Q()
-            for tag in self.tag:
-                wanted |= Q(tags_text__contains=f'"{tag}"')
-            rows = rows.filter(wanted)
+            rows = rows.annotate(tags_text=Cast("tags", TextField())).filter(_has_any(self.tag))
         return rows.filter(title__icontains=self.text) if self.text else rows
 
     def matches(self, row: TaskRow) -> bool:
@@ -101,6 +101,13 @@ class TaskFilter:
         }
         sets_match = all(not wanted or wanted & of_row[name] for name, wanted in self.sets().items())
         return sets_match and self.text.lower() in row["title"].lower()
+
+
+def _has_any(tags: frozenset[str]) -> Q:
+    """Looks for each tag as JSON spells it, to the letter; SQLite keeps JSON in ASCII, PostgreSQL does not."""
+    spelled = {json.dumps(tag, ensure_ascii=ascii_only) for tag in tags for ascii_only in (True, False)}
+    conditions = [Q(GreaterThan(StrIndex("tags_text", Value(text)), 0)) for text in sorted(spelled)]
+    return reduce(or_, conditions)
 
 
 def _split(values: list[str]) -> frozenset[str]:
