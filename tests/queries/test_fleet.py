@@ -1,0 +1,74 @@
+"""Nodes, models and configurations as the doors show them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestration import queries
+from orchestration.errors import NotFound
+from orchestration.models import ModelConfig, Node, NodeModel
+from orchestration.queries.strip import strip
+from tests.queries.conftest import Make
+
+SMALL, BIG = "small:1b", "big:70b"
+
+
+@pytest.fixture
+def herd(make_node: Callable[..., Node]) -> list[Node]:
+    return [
+        make_node("gpu-a", models=(BIG, SMALL), loaded=(SMALL,)),
+        make_node("gpu-b", models=(BIG,), loaded=(BIG,), draining=True),
+        make_node("gpu-c", models=(), enabled=False),
+    ]
+
+
+def test_nodes_come_with_their_models_the_loaded_ones_first(
+    herd: list[Node], django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(3):
+        rows = queries.nodes()
+    assert [(row["name"], row["status"]) for row in rows] == [
+        ("gpu-a", "healthy"),
+        ("gpu-b", "draining"),
+        ("gpu-c", "disabled"),
+    ]
+    assert [model["name"] for model in rows[0]["models"]] == [SMALL, BIG]
+
+
+def test_a_node_is_found_by_id_and_by_name(herd: list[Node]) -> None:
+    assert queries.get_node("gpu-b") == queries.get_node(herd[1].pk) == queries.get_node(str(herd[1].pk)) == herd[1]
+    assert queries.node_detail("gpu-b")["models"][0]["name"] == BIG
+    for missing in ("gpu-z", 999, "9" * 30):
+        with pytest.raises(NotFound):
+            queries.get_node(missing)
+
+
+def test_a_model_says_where_it_is_and_where_it_is_loaded(herd: list[Node]) -> None:
+    big, small = queries.known_models()
+    assert (big["name"], big["installed_on"], big["loaded_on"]) == (BIG, ["gpu-a", "gpu-b"], ["gpu-b"])
+    assert (small["name"], small["loaded_on"]) == (SMALL, ["gpu-a"])
+
+
+def test_a_model_that_was_deleted_but_is_still_loaded_is_installed_nowhere(herd: list[Node]) -> None:
+    NodeModel.objects.filter(model__name=SMALL).update(installed=False)
+    assert queries.known_models()[1]["installed_on"] == []
+
+
+def test_configurations_are_listed_and_found(db: None) -> None:
+    config = ModelConfig.objects.create(model_name=BIG, fallbacks=[SMALL])
+    assert [row["fallbacks"] for row in queries.model_configs()] == [[SMALL]]
+    assert queries.get_model_config(config.pk) == config
+    with pytest.raises(NotFound):
+        queries.get_model_config(9)
+
+
+def test_the_strip_of_every_page_is_three_queries(
+    herd: list[Node], make_task: Make, django_assert_num_queries: Any
+) -> None:
+    for status in ("running", "pending", "blocked", "assigned", "failed"):
+        make_task(status)
+    with django_assert_num_queries(3):
+        shown = strip()
+    assert (shown["running"], shown["waiting"], shown["failed_last_hour"]) == (1, 3, 1)
+    assert [node["status"] for node in shown["nodes"]] == ["healthy", "draining", "disabled"]
