@@ -17,7 +17,11 @@ UNWANTED_NAMES = {"utils", "helpers", "constants", "signals", "common", "misc"}
 
 NO_TEST_OF_THEIR_OWN = {
     "orchestration/apps.py": "names the app",
+    "orchestration/engine/clients.py": "the tests of the runner and the monitor use it throughout",
+    "orchestration/ollama/exchange.py": "the tests of the client's streams go through it",
+    "orchestration/ollama/ndjson.py": "the tests of the client's streams go through it",
     "dashboard/apps.py": "names the app",
+    "dashboard/asgi.py": "every socket test and every process goes through it",
     "dashboard/settings.py": "every test reads it",
     "dashboard/urls.py": "every page test goes through it",
     "orchestration/management/commands/scheduler.py": "started by the tests of up",
@@ -36,6 +40,7 @@ TESTED_AS_ONE = {
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
     "orchestration/engine/runner.py": "fails the attempt as internal_error",
+    "orchestration/engine/scheduler.py": "hands a helper thread's error to the main one, which raises it",
     "orchestration/engine/writer.py": "hands the error to the thread that asked for the write",
 }
 
