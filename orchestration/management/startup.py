@@ -96,7 +96,7 @@ class Startup:
         port = self._choose_port()
         self.url = ports.browse_url(self.wishes.host, port)
         self._start_redis()
-        looks, _ = await asyncio.gather(self._look_around(), _in_database(_prepare_database))
+        looks, _ = await asyncio.gather(self._look_around(), _in_database(prepare_database))
         words = await _in_database(checks.database_words)
         self.terminal.tick(True, "data", f"{checks.shown_path(settings.DROVER_DATA)} ({words})")
         await self._await_redis()
@@ -272,7 +272,8 @@ def _unhealthy(body: dict[str, Any]) -> str:
     return "; ".join(failed) or "it does not answer"
 
 
-def _prepare_database() -> None:
+def prepare_database() -> None:
+    """Migrated, with somebody who can log in and an agent for tasks that name none. Raises StartFailed."""
     try:
         checks.reach_database()
         call_command("migrate", verbosity=0, interactive=False)
