@@ -1,11 +1,9 @@
 """The websocket's door, through the whole ASGI application."""
 
-import json
-
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.contrib.sessions.models import Session
-from django.test import AsyncClient, Client
+from django.test import Client
 
 from dashboard import consumers
 from dashboard.asgi import application
@@ -136,18 +134,3 @@ async def test_a_session_that_ends_closes_its_sockets(monkeypatch, connect, cook
 
     await read(end)
     assert await close_code(socket) == consumers.LOGGED_OUT
-
-
-async def test_the_same_snapshots_can_be_polled(redis_server, carol, submitted_task):
-    client = AsyncClient()
-    await client.aforce_login(carol)
-    response = await client.get("/live/", {"topic": ["tasks", "load"], "filter": ["status=pending", ""]})
-    frames = json.loads(response.content)["frames"]
-    assert [frame["topic"] for frame in frames if frame["type"] == "snap"] == ["tasks", "load"]
-    assert response["Cache-Control"] == "no-store"
-
-
-async def test_polling_needs_a_session_too(redis_server):
-    response = await AsyncClient().get("/live/", {"topic": "load"})
-    assert response.status_code == 401
-    assert response.json()["error"]["code"] == "not_authenticated"
