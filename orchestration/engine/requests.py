@@ -7,7 +7,7 @@ from typing import Any
 from orchestration.errors import Unprocessable
 from orchestration.ollama.wire import format_keep_alive
 from orchestration.policy.states import TaskType
-from orchestration.services.attempts import AttemptWork
+from orchestration.services.work import AttemptWork
 
 LONGEST_KEPT_TEXT = 20_000
 

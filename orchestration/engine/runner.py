@@ -29,7 +29,8 @@ from orchestration.ollama import wire
 from orchestration.ollama.client import OllamaClient
 from orchestration.policy.states import Phase, TaskType
 from orchestration.services import attempts
-from orchestration.services.attempts import AttemptResult, AttemptWork
+from orchestration.services.attempts import AttemptResult
+from orchestration.services.work import AttemptWork
 
 log = logging.getLogger(__name__)
 

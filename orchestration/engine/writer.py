@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 
 from orchestration import events
+from orchestration.queries import facts
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Writer:
 
 
 def _transact(group: list[_Call]) -> None:
-    with events.together(), transaction.atomic():
+    with events.together(), facts.shared(), transaction.atomic():
         for call in group:
             _run_one(call)
 

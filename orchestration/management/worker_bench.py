@@ -33,6 +33,7 @@ from orchestration.ollama.simulator import ModelSpec, NodeSpec, decoder, run_in_
 from orchestration.permissions import SYSTEM
 from orchestration.policy.placement import Grant
 from orchestration.services import agents, attempts, grants, nodes, tasks
+from orchestration.services.work import AttemptWork
 
 MB = 1_000_000
 CHUNKS = 20
@@ -185,7 +186,7 @@ def plain_stream(attempt_id: int, token: str) -> None:
         attempts.complete(attempt_id=attempt_id, token=token, result=asyncio.run(_read_stream(work)))
 
 
-async def _read_stream(work: attempts.AttemptWork) -> attempts.AttemptResult:
+async def _read_stream(work: AttemptWork) -> attempts.AttemptResult:
     pieces: list[str] = []
     async with (
         OllamaClient(work.base_url) as client,

@@ -6,7 +6,7 @@ Every function is fenced by the token: a late or doubled call changes no row and
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from orchestration import queue
 from orchestration.errors import DroverError
-from orchestration.models import Attempt, ModelConfig, Node, NodeModel, Task
+from orchestration.models import Attempt, NodeModel, Task
 from orchestration.ollama.wire import Metrics
 from orchestration.policy.retries import RetryPolicy, next_delay
 from orchestration.policy.states import AttemptStatus, TaskStatus
+from orchestration.queries.facts import forget, model_facts
 from orchestration.services.announce import announce_tasks
+from orchestration.services.work import AttemptWork, work_of
 
 LEASES_LOST_AT_MOST = 5
 """A task whose worker died this often is taken for the cause of it and fails."""
@@ -45,36 +47,6 @@ class Renewal:
 
     lost: set[int] = field(default_factory=set)
     cancel: set[int] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptWork:
-    """Everything a worker needs for one attempt. ``options`` are Ollama's, with ``num_ctx``."""
-
-    attempt_id: int
-    task_id: int
-    token: str
-    number: int
-    node_id: int
-    node_name: str
-    base_url: str
-    verify_tls: bool
-    model: str
-    model_loaded: bool
-    capabilities: tuple[str, ...]
-    num_ctx: int
-    type: str
-    prompt: str
-    inputs: list[str]
-    messages: list[dict[str, Any]]
-    system: str
-    images: list[str]
-    options: dict[str, Any]
-    format: Any
-    tools: list[dict[str, Any]] | None
-    think: Any
-    keep_alive: timedelta
-    timeout: timedelta | None
 
 
 # Twice per stream: half the time of a select over some 70 columns goes into columns nobody looks at.
@@ -107,51 +79,7 @@ def start(*, attempt_id: int, token: str, worker: str, now: datetime | None = No
         _end(attempt_id, token, AttemptStatus.LOST, now, counts_as_try=False)
         return None
     announce_tasks([attempt.task_id])
-    return _work(attempt, attempt.task, attempt.node)
-
-
-def _work(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
-    config = ModelConfig.objects.filter(model_name=attempt.model_name).first() or ModelConfig()
-    installed = NodeModel.objects.filter(node=node, model__name=attempt.model_name).select_related("model").first()
-    timeout = task.timeout_seconds or config.timeout_seconds
-    keep_alive = max(task.keep_alive_seconds or 0, config.keep_alive_seconds or 0)
-    return AttemptWork(
-        attempt_id=attempt.pk,
-        task_id=task.pk,
-        token=attempt.token,
-        number=attempt.number,
-        node_id=node.pk,
-        node_name=node.name,
-        base_url=node.base_url,
-        verify_tls=node.verify_tls,
-        model=attempt.model_name,
-        model_loaded=bool(installed and installed.loaded and installed.loaded_context == attempt.num_ctx),
-        capabilities=tuple(installed.model.capabilities) if installed else (),
-        num_ctx=attempt.num_ctx,
-        type=task.type,
-        prompt=task.input if isinstance(task.input, str) else "",
-        inputs=[task.input] if isinstance(task.input, str) else task.input,
-        messages=_messages(task),
-        system=task.system_prompt,
-        images=task.images,
-        options={**config.options, **task.options, "num_ctx": attempt.num_ctx},
-        format=task.format,
-        tools=task.tools,
-        think=task.think,
-        keep_alive=max(timedelta(seconds=keep_alive), settings.DROVER_KEEP_ALIVE),
-        timeout=timedelta(seconds=timeout) if timeout else None,
-    )
-
-
-def _messages(task: Task) -> list[dict[str, Any]]:
-    """The conversation as Ollama takes it: the agent's system prompt first unless the caller brought one."""
-    messages = task.messages or [{"role": "user", "content": task.input}]
-    if task.images:
-        last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=len(messages) - 1)
-        messages = [{**m, "images": task.images} if i == last else m for i, m in enumerate(messages)]
-    if task.system_prompt and messages[0]["role"] != "system":
-        messages = [{"role": "system", "content": task.system_prompt}, *messages]
-    return messages
+    return work_of(attempt, attempt.task, attempt.node)
 
 
 @transaction.atomic
@@ -185,8 +113,12 @@ def complete(*, attempt_id: int, token: str, result: AttemptResult, now: datetim
 
 def _note_resident(attempt: Attempt, now: datetime) -> None:
     """Whatever answered is loaded: the next decision need not wait until a poll has seen it."""
-    rows = NodeModel.objects.filter(node=attempt.node, model__name=attempt.model_name)
-    rows.filter(loaded=False).update(loaded=True, loaded_context=attempt.num_ctx, last_used_at=now)
+    node_id, model = attempt.node_id, attempt.model_name
+    if node_id is None or model_facts(node_id, model).loaded_context is not None:
+        return
+    here = NodeModel.objects.filter(node_id=node_id, model__name=model, loaded=False)
+    if here.update(loaded=True, loaded_context=attempt.num_ctx, last_used_at=now):
+        forget(node_id, model)
 
 
 def _measured(result: AttemptResult) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from orchestration.engine import requests
 from orchestration.errors import Unprocessable
-from orchestration.services.attempts import AttemptWork
+from orchestration.services.work import AttemptWork
 
 WORK = AttemptWork(
     attempt_id=1,

@@ -1,0 +1,83 @@
+"""What a worker is handed for one attempt: the frozen task, merged with what is decided about its model."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from orchestration.models import Attempt, Node, Task
+from orchestration.queries.facts import model_facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptWork:
+    """Everything a worker needs for one attempt. ``options`` are Ollama's, with ``num_ctx``."""
+
+    attempt_id: int
+    task_id: int
+    token: str
+    number: int
+    node_id: int
+    node_name: str
+    base_url: str
+    verify_tls: bool
+    model: str
+    model_loaded: bool
+    capabilities: tuple[str, ...]
+    num_ctx: int
+    type: str
+    prompt: str
+    inputs: list[str]
+    messages: list[dict[str, Any]]
+    system: str
+    images: list[str]
+    options: dict[str, Any]
+    format: Any
+    tools: list[dict[str, Any]] | None
+    think: Any
+    keep_alive: timedelta
+    timeout: timedelta | None
+
+
+def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
+    facts = model_facts(node.pk, attempt.model_name)
+    timeout = task.timeout_seconds or facts.timeout_seconds
+    keep_alive = max(task.keep_alive_seconds or 0, facts.keep_alive_seconds)
+    return AttemptWork(
+        attempt_id=attempt.pk,
+        task_id=task.pk,
+        token=attempt.token,
+        number=attempt.number,
+        node_id=node.pk,
+        node_name=node.name,
+        base_url=node.base_url,
+        verify_tls=node.verify_tls,
+        model=attempt.model_name,
+        model_loaded=facts.loaded_context == attempt.num_ctx,
+        capabilities=facts.capabilities,
+        num_ctx=attempt.num_ctx,
+        type=task.type,
+        prompt=task.input if isinstance(task.input, str) else "",
+        inputs=[task.input] if isinstance(task.input, str) else task.input,
+        messages=_messages(task),
+        system=task.system_prompt,
+        images=task.images,
+        options={**facts.options, **task.options, "num_ctx": attempt.num_ctx},
+        format=task.format,
+        tools=task.tools,
+        think=task.think,
+        keep_alive=max(timedelta(seconds=keep_alive), settings.DROVER_KEEP_ALIVE),
+        timeout=timedelta(seconds=timeout) if timeout else None,
+    )
+
+
+def _messages(task: Task) -> list[dict[str, Any]]:
+    """The conversation as Ollama takes it: the agent's system prompt first unless the caller brought one."""
+    messages = task.messages or [{"role": "user", "content": task.input}]
+    if task.images:
+        last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=len(messages) - 1)
+        messages = [{**m, "images": task.images} if i == last else m for i, m in enumerate(messages)]
+    if task.system_prompt and messages[0]["role"] != "system":
+        messages = [{"role": "system", "content": task.system_prompt}, *messages]
+    return messages
