@@ -1,6 +1,7 @@
 """From the bytes of an answer to JSON objects, and to the error that one of them may carry."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,10 +24,10 @@ class LineSplitter:
         """The lines completed by this piece of the stream, without blank ones."""
         first, *rest = data.split(b"\n")
         self._keep(first)
-        if not rest:
-            return []
-        lines = [self.rest(), *rest[:-1]]
-        self._keep(rest[-1])
+        lines = []
+        for part in rest:
+            lines.append(self.rest())
+            self._keep(part)
         return [line for line in lines if line.strip()]
 
     def rest(self) -> bytes:
@@ -45,15 +46,15 @@ class LineSplitter:
 
 
 def parse_object(line: bytes) -> Json:
-    """One JSON object, its text free of what no database can store."""
+    """One JSON object, free of text and numbers that no database can store."""
     try:
-        value = json.loads(line.decode())
+        value = _DECODER.decode(line.decode())
+        if b"\\u" in line and any(escape in line for escape in _UNSTORABLE_ESCAPES):
+            value = _storable(value)
     except (ValueError, RecursionError) as exc:
         raise _not_an_object(line) from exc
     if not isinstance(value, dict):
         raise _not_an_object(line)
-    if b"\\u" in line and any(escape in line for escape in _UNSTORABLE_ESCAPES):
-        value = _storable(value)
     answer: Json = value
     return answer
 
@@ -94,7 +95,18 @@ def _nested(error: str) -> Any:
     if not error.lstrip().startswith("{"):
         return error
     try:
-        inner = json.loads(error)
+        inner = _storable(_DECODER.decode(error))
     except (ValueError, RecursionError):
         return error
     return inner.get("error", inner)
+
+
+def _finite(digits: str) -> float:
+    """NaN and Infinity are no JSON, though Python reads and writes them; 1e999 would become one of them."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(digits)
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)

@@ -74,3 +74,70 @@ def test_an_error_that_only_resembles_json_is_kept(text):
 def test_a_sign_in_url_is_kept_beside_the_error():
     found = error_of({"error": "unauthorized", "signin_url": "https://example.com/connect"})
     assert found == ("unauthorized", {"signin_url": "https://example.com/connect"})
+
+
+def test_text_inside_the_error_of_a_runner_is_made_storable_too():
+    inner = json.dumps({"error": {"message": "bad \0 byte \ud800", "type": "a\0"}})
+    sent = parse_object(json.dumps({"error": inner}).encode())
+    assert error_of(sent) == ("bad \ufffd byte \ufffd", {"type": "a\ufffd"})
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 400 + ".0"])
+def test_a_number_that_json_cannot_say_again_is_malformed(number):
+    with pytest.raises(MalformedAnswer):
+        parse_object(b'{"embeddings": [[0.5, %s]]}' % number.encode())
+
+
+@pytest.mark.parametrize("leaf", [b"1", b'"\\ud800"'])
+@pytest.mark.parametrize("depth", [300, 500, *range(900, 1000, 3)])
+def test_no_depth_brings_anything_but_an_object_or_malformed(depth, leaf):
+    line = b'{"error": ' + b'{"a": ' * depth + leaf + b"}" * depth + b"}"
+    try:
+        found = error_of(parse_object(line))
+    except MalformedAnswer as refusal:
+        assert len(refusal.detail["received"]) <= 200  # noqa: PT017 (either way out is right, another is not)
+    else:
+        assert found is not None
+        assert "\ud800" not in found[0]
+
+
+def test_numbers_keep_their_kind_and_value():
+    found = parse_object(b'{"count": 12345678901234567890, "score": 0.1, "none": null, "big": 1e300}')
+    assert found == {"count": 12345678901234567890, "score": 0.1, "none": None, "big": 1e300}
+    assert (type(found["count"]), type(found["big"])) == (int, float)
+
+
+def test_text_that_can_be_stored_stays_as_it_is():
+    said = {"content": 'say "\\u0000" as an escape, C:\\users\\dave, naïve 🦙', "empty": ""}
+    assert parse_object(json.dumps(said).encode()) == said
+    assert parse_object(json.dumps(said, ensure_ascii=False).encode()) == said
+
+
+def test_carriage_returns_and_blank_lines_are_no_objects():
+    splitter = LineSplitter(100)
+    lines = splitter.feed(b'{"a": 1}\r\n\r\n  \n{"a": 2}\r\n')
+    assert [parse_object(line) for line in lines] == [{"a": 1}, {"a": 2}]
+    assert splitter.rest() == b""
+
+
+def test_the_limit_counts_each_line_anew_and_what_is_left_is_given_once():
+    splitter = LineSplitter(5)
+    assert [splitter.feed(piece) for piece in (b"123", b"45\n123", b"45\n", b"67")] == [[], [b"12345"], [b"12345"], []]
+    assert (splitter.rest(), splitter.rest()) == (b"67", b"")
+
+
+def test_a_line_over_the_limit_is_malformed_however_it_arrives():
+    with pytest.raises(MalformedAnswer, match="longer than 5 bytes") as caught:
+        LineSplitter(5).feed(b"1\n123456\n1")
+    assert caught.value.detail == {"limit": 5}
+
+
+def test_what_was_received_is_shown_in_part():
+    with pytest.raises(MalformedAnswer) as caught:
+        parse_object(b"rubbish " * 1000)
+    assert caught.value.detail["received"].startswith("rubbish rubbish")
+    assert len(caught.value.detail["received"]) <= 200
+
+
+def test_the_innermost_message_of_an_error_is_told():
+    assert error_of({"error": {"error": {"message": "out of memory", "code": 500}}}) == ("out of memory", {"code": 500})
