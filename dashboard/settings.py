@@ -239,7 +239,6 @@ WHITENOISE_USE_FINDERS = True
 RQ_QUEUES = {
     name: {
         "URL": REDIS_URL,
-        "REDIS_CLIENT_KWARGS": {"max_connections": 64},
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
     for name in ("high", "normal", "low")

@@ -7,13 +7,17 @@ job that gets lost is an attempt whose lease ends.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
-import django_rq
 import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.queue import EnqueueData
+from rq.serializers import JSONSerializer
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,18 @@ class AttemptJob:
     lease_seconds: int
 
 
+@cache
+def _connection() -> redis.Redis:
+    """This process's client. Short time-outs: whoever waits here is a scheduler, and a lost job is only a lease."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        max_connections=16,
+        socket_connect_timeout=1,
+        socket_timeout=2,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
 def job_id(attempt_id: int) -> str:
     return f"attempt-{attempt_id}"
 
@@ -45,7 +61,9 @@ def run_attempts(jobs: Iterable[AttemptJob]) -> bool:
         by_queue.setdefault(job.queue, []).append(job)
     try:
         for name, batch in by_queue.items():
-            django_rq.get_queue(name).enqueue_many([_prepared(job) for job in batch])
+            Queue(name, connection=_connection(), serializer=JSONSerializer).enqueue_many(
+                [_prepared(job) for job in batch]
+            )
     except redis.RedisError as error:
         log.warning("jobs not queued, Redis is away: %s", error)
         return False
@@ -68,8 +86,7 @@ def _prepared(job: AttemptJob) -> EnqueueData:
 def stop_attempt(attempt_id: int) -> None:
     """Tells the worker that runs it to close its stream now. Best effort: the lease renewal is the second path."""
     try:
-        connection = django_rq.get_connection("normal")
-        send_stop_job_command(connection, job_id(attempt_id), serializer=django_rq.get_queue("normal").serializer)
+        send_stop_job_command(_connection(), job_id(attempt_id), serializer=JSONSerializer)
     except (NoSuchJobError, InvalidJobOperation):
         log.debug("attempt %s is not with a worker", attempt_id)
     except redis.RedisError as error:
@@ -79,6 +96,6 @@ def stop_attempt(attempt_id: int) -> None:
 def answers() -> bool:
     """Whether Redis takes jobs right now."""
     try:
-        return bool(django_rq.get_connection("normal").ping())
+        return bool(_connection().ping())
     except redis.RedisError:
         return False
