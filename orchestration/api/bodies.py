@@ -1,6 +1,7 @@
 """How a request's body is read: JSON with nothing in it that a database cannot keep, then a shape with known fields."""
 
 import json
+import math
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -41,7 +42,7 @@ class StrictParser(Parser):
     """JSON as the standard has it: no NaN, no text that cannot be stored."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        data = json.loads(request.body.decode(), parse_constant=_refuse_constant)
+        data = json.loads(request.body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
         if b"\\u" in request.body or b"\x00" in request.body:
             _refuse_unstorable(data)
         return data  # type: ignore[no-any-return]
@@ -49,6 +50,13 @@ class StrictParser(Parser):
 
 def _refuse_constant(name: str) -> None:
     raise InvalidInput(f"The body is not valid JSON: {name} is not a number there.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise InvalidInput(f"The number {digits[:40]} is too large.")
+    return number
 
 
 def _refuse_unstorable(data: Any) -> None:

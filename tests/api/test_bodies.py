@@ -35,6 +35,7 @@ def test_broken_json_is_told_by_every_route(bob_api: ApiClient) -> None:
         (b"[" * 100_000, "nested too deeply"),
         (b'{"name": NaN}', "NaN"),
         (b'{"name": Infinity}', "Infinity"),
+        (b'{"name": -1e999}', "-1e999 is too large"),
         (b'{"name": ' + b"9" * 5000 + b"}", "not valid JSON"),
         (b'{"name": "a\\u0000b"}', "NUL"),
         (b'{"a\\u0000": 1}', "NUL"),
