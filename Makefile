@@ -56,8 +56,9 @@ test: setup-dev browser ## run the tests; what this machine lacks is skipped by 
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 browser:
-	@if command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Chromium for the browser tests ..."; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else echo "Without Chromium the browser tests are skipped. On Debian and Ubuntu: apt install chromium"; fi

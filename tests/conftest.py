@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
+if settings.configured:
+    raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: with it the settings are read before the tests' own.")
 DATA = Path(tempfile.mkdtemp(prefix="drover-test-"))
 (DATA / "static").mkdir()  # WhiteNoise warns where there is none
 for name in [name for name in os.environ if name.startswith(("DROVER_", "OLLAMA_")) and name != "DROVER_VENV"]:
@@ -28,9 +31,9 @@ os.environ.update(
 import django
 
 django.setup()
+del os.environ["DJANGO_SETTINGS_MODULE"]  # pytest-xdist's workers inherit the rest, and must come here first as well
 
 import redis
-from django.conf import settings
 from django.db import connection
 
 from orchestration import events
