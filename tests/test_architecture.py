@@ -19,7 +19,6 @@ NO_TEST_OF_THEIR_OWN = {
     "orchestration/apps.py": "names the app",
     "orchestration/engine/clients.py": "the tests of the runner and the monitor use it throughout",
     "orchestration/ollama/exchange.py": "the tests of the client's streams go through it",
-    "orchestration/ollama/ndjson.py": "the tests of the client's streams go through it",
     "dashboard/admin.py": "tests/admin/test_pages.py opens its index",
     "dashboard/apps.py": "names the app",
     "dashboard/asgi.py": "every socket test and every process goes through it",
