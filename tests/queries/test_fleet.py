@@ -8,8 +8,6 @@ import pytest
 from orchestration import queries
 from orchestration.errors import NotFound
 from orchestration.models import ModelConfig, Node, NodeModel
-from orchestration.queries.strip import strip
-from tests.queries.conftest import Make
 
 SMALL, BIG = "small:1b", "big:70b"
 
@@ -61,14 +59,3 @@ def test_configurations_are_listed_and_found(db: None) -> None:
     assert queries.get_model_config(config.pk) == config
     with pytest.raises(NotFound):
         queries.get_model_config(9)
-
-
-def test_the_strip_of_every_page_is_three_queries(
-    herd: list[Node], make_task: Make, django_assert_num_queries: Any
-) -> None:
-    for status in ("running", "pending", "blocked", "assigned", "failed"):
-        make_task(status)
-    with django_assert_num_queries(3):
-        shown = strip()
-    assert (shown["running"], shown["waiting"], shown["failed_last_hour"]) == (1, 3, 1)
-    assert [node["status"] for node in shown["nodes"]] == ["healthy", "draining", "disabled"]
