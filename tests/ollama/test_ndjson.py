@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.errors import MalformedAnswer
 from orchestration.ollama.ndjson import LineSplitter, error_of, parse_object
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").strip())), st.data())
 def test_lines_come_out_whole_however_the_stream_is_cut(lines, data):
     stream = b"\n".join(lines)

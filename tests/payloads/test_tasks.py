@@ -1,95 +1,187 @@
-"""Tasks on the wire."""
+"""Tasks on the wire: every word of the state language, live progress laid over rows, and nothing invented."""
 
-from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from orchestration import payloads
 from orchestration.models import Task
-from orchestration.policy.states import Phase, TaskStatus
+from orchestration.payloads import (
+    PUBLIC_STATUS,
+    Progress,
+    TaskPayload,
+    TaskRow,
+    metrics,
+    state_of,
+    task_payload,
+    task_row,
+)
+from orchestration.policy.states import ACTIVE, ENDED, UNFINISHED, TaskStatus
+from tests.payloads.conftest import AT, SENT, Exactly, MakeTask
+
+STATES = {
+    "blocked": ("blocked", {}),
+    "waiting": ("pending", {}),
+    "retrying": ("pending", {"not_before": AT, "attempt_count": 1}),
+    "starting": ("assigned", {}),
+    "cancelling": ("running", {"cancel_requested_at": AT, "phase": "generating"}),
+    "loading": ("running", {"phase": "loading"}),
+    "prefill": ("running", {"phase": "prefill"}),
+    "generating": ("running", {"phase": "generating"}),
+    "completed": ("completed", {}),
+    "failed": ("failed", {}),
+    "cancelled": ("cancelled", {}),
+}
 
 
-def task(**fields):
-    """A task that is nowhere stored."""
-    now = timezone.now()
-    return Task(**{"pk": 7, "run_id": 1, "lane_id": 1, "created_at": now, "agent_name": "writer", **fields})
+def report(**fields: Any) -> Progress:
+    told: dict[str, Any] = {"attempt_id": 9, "phase": "generating", "progress": 40, "message": "writing"}
+    measured = {"output_tokens": 12, "tokens_per_second": 30.0, "phase_since": SENT}
+    return Progress(**{**told, **measured, **fields})
 
 
-def progress(**fields):
-    told = {"attempt_id": 3, "phase": Phase.GENERATING, "progress": 40, "message": "12 tokens", "output_tokens": 12}
-    return payloads.Progress(**{**told, "tokens_per_second": 30.0, "phase_since": "", **fields})
-
-
-@pytest.mark.parametrize("status", list(TaskStatus))
-def test_the_public_words_are_five(status):
-    row = payloads.task_row(task(status=status))
-    assert row["status"] in {"pending", "running", "completed", "failed", "cancelled"}
+@pytest.mark.parametrize("word", STATES)
+def test_every_state_has_its_word_in_lists_and_in_the_api(make_task: MakeTask, exactly: Exactly, word: str) -> None:
+    status, fields = STATES[word]
+    task = make_task(status, **fields)
+    row, payload = task_row(task), task_payload(task)
+    exactly(TaskRow, row)
+    exactly(TaskPayload, payload)
+    assert (row["state"], payload["state"]) == (word, word)
+    assert row["status"] == payload["status"] == PUBLIC_STATUS[TaskStatus(status)]
 
 
 @pytest.mark.parametrize(
-    ("fields", "phase", "state"),
+    ("status", "fields", "word"),
     [
-        ({"status": TaskStatus.BLOCKED}, "", "blocked"),
-        ({"status": TaskStatus.PENDING}, "", "waiting"),
-        ({"status": TaskStatus.PENDING, "not_before": timezone.now(), "attempt_count": 1}, "", "retrying"),
-        ({"status": TaskStatus.ASSIGNED}, "", "starting"),
-        ({"status": TaskStatus.RUNNING}, "", "starting"),
-        ({"status": TaskStatus.RUNNING}, Phase.LOADING, "loading"),
-        ({"status": TaskStatus.RUNNING}, Phase.PREFILL, "prefill"),
-        ({"status": TaskStatus.RUNNING}, Phase.GENERATING, "generating"),
-        ({"status": TaskStatus.RUNNING, "cancel_requested_at": timezone.now()}, Phase.GENERATING, "cancelling"),
-        ({"status": TaskStatus.FAILED}, "", "failed"),
+        ("pending", {"not_before": AT}, "waiting"),
+        ("pending", {"attempt_count": 1}, "waiting"),
+        ("assigned", {"cancel_requested_at": AT}, "cancelling"),
+        ("assigned", {"attempt_count": 3, "not_before": AT}, "starting"),
+        ("cancelled", {"cancel_requested_at": AT}, "cancelled"),
+        ("completed", {"cancel_requested_at": AT}, "completed"),
+        ("blocked", {"not_before": AT, "attempt_count": 1}, "blocked"),
     ],
 )
-def test_each_state_has_its_word(fields, phase, state):
-    assert payloads.state_of(task(**fields), phase) == state
+def test_a_mark_counts_only_in_the_state_it_belongs_to(
+    make_task: MakeTask, status: str, fields: dict[str, Any], word: str
+) -> None:
+    assert task_row(make_task(status, **fields))["state"] == word
 
 
-def test_a_running_task_shows_what_its_worker_told_last():
-    row = payloads.task_row(task(status=TaskStatus.RUNNING, attempt_id=3), progress=progress())
-    assert (row["progress"], row["output_tokens"], row["tokens_per_second"], row["state"]) == (
-        40,
-        12,
-        30.0,
+@pytest.mark.parametrize("phase", ["", "queued", "ended", "something new"])
+def test_a_running_task_in_no_visible_phase_is_starting(make_task: MakeTask, phase: str) -> None:
+    assert state_of(make_task("running"), phase) == "starting"
+
+
+def test_four_public_words_for_what_clients_wait_for_and_one_for_waiting() -> None:
+    assert {status: PUBLIC_STATUS[status] for status in ENDED} == {status: status.value for status in ENDED}
+    unfinished = {PUBLIC_STATUS[status] for status in UNFINISHED}
+    assert unfinished == {"pending", "running"}
+    assert [status for status in TaskStatus if PUBLIC_STATUS[status] == "running"] == [TaskStatus.RUNNING]
+
+
+# Live progress --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [task_row, task_payload])
+def test_what_the_worker_last_said_goes_over_what_the_row_says(make_task: MakeTask, shape: Any) -> None:
+    sent = shape(make_task("running", attempt_id=9, phase="loading", progress=1, message="old"), progress=report())
+    assert (sent["state"], sent["phase"], sent["progress"], sent["message"]) == (
         "generating",
+        "generating",
+        40,
+        "writing",
     )
 
 
-@pytest.mark.parametrize("fields", [{"status": TaskStatus.RUNNING, "attempt_id": 4}, {"status": TaskStatus.COMPLETED}])
-def test_what_was_told_of_an_earlier_attempt_or_before_the_end_does_not_count(fields):
-    row = payloads.task_row(task(**{"attempt_id": 3, **fields}), progress=progress())
-    assert (row["progress"], row["output_tokens"]) == (0, None)
+@pytest.mark.parametrize("shape", [task_row, task_payload])
+@pytest.mark.parametrize(
+    ("status", "attempt_id"),
+    [("running", 10), ("running", None), *((status, 9) for status in TaskStatus if status != "running")],
+)
+def test_a_report_of_another_attempt_or_of_a_task_that_does_not_run_is_not_shown(
+    make_task: MakeTask, shape: Any, status: str, attempt_id: int | None
+) -> None:
+    task = make_task(status, attempt_id=attempt_id, phase="loading", progress=1, message="old")
+    assert shape(task, progress=report()) == shape(task)
+    assert (shape(task)["progress"], shape(task)["message"]) == (1, "old")
 
 
-def test_unknown_is_nothing_and_never_zero():
-    unknown = payloads.metrics(task())
-    assert set(unknown.values()) == {None}
-    row = payloads.task_row(task())
-    assert (row["model"], row["node"], row["error"], row["owner"]) == (None, None, None, None)
+def test_live_counts_are_shown_and_missing_ones_fall_back_to_nothing(make_task: MakeTask, exactly: Exactly) -> None:
+    task = make_task("running", attempt_id=9)
+    row = task_row(task, progress=report())
+    exactly(TaskRow, row)
+    assert (row["output_tokens"], row["tokens_per_second"]) == (12, 30.0)
+    row = task_row(task, progress=report(output_tokens=0, tokens_per_second=None))
+    exactly(TaskRow, row)
+    assert (row["output_tokens"], row["tokens_per_second"]) == (None, None)
 
 
-def test_speed_is_of_the_generation_alone():
-    known = payloads.metrics(task(output_tokens=90, prompt_tokens=10, decode_seconds=2.0, duration_seconds=60.0))
-    assert (known["tokens_per_second"], known["tokens_used"]) == (45.0, 100)
+@pytest.mark.parametrize("status", sorted(ACTIVE))
+def test_being_cancelled_outweighs_every_phase(make_task: MakeTask, status: str) -> None:
+    task = make_task(status, attempt_id=9, cancel_requested_at=AT)
+    assert task_row(task, progress=report())["state"] == "cancelling"
 
 
-def test_an_embed_task_answers_with_its_vectors():
-    done = task(status=TaskStatus.COMPLETED, vectors=[[0.1, 0.2]])
-    assert payloads.result(done)["output"] == [[0.1, 0.2]]
+def test_the_reason_for_waiting_is_told_by_those_who_know_it(make_task: MakeTask) -> None:
+    assert task_row(make_task())["waiting_reason"] is None
+    assert task_row(make_task(), waiting_reason="no node has it")["waiting_reason"] == "no node has it"
+    assert task_payload(make_task(), waiting_reason="no node has it")["waiting_reason"] == "no node has it"
 
 
-def test_a_failed_task_shows_how_far_it_came():
-    assert payloads.output_of(task(status=TaskStatus.FAILED, output="Once upon")) == "Once upon"
-    assert payloads.output_of(task(status=TaskStatus.FAILED)) is None
+# Unknown is None ------------------------------------------------------------------------------------------------------
 
 
-def test_times_leave_in_utc_with_milliseconds():
-    at = timezone.now().replace(microsecond=123_456).astimezone(timezone.get_fixed_timezone(timedelta(hours=2)))
-    assert payloads.stamp(at).endswith(".123Z")
-    assert payloads.iso(None) is None
+def test_of_a_new_task_nothing_is_claimed(make_task: MakeTask) -> None:
+    row, payload = task_row(make_task(owner=None)), task_payload(make_task(owner=None))
+    for sent in (row, payload):
+        unknown = ("owner", "node", "attempt_id", "error", "error_code", "started_at", "waiting_reason")
+        assert {name: sent[name] for name in unknown} == dict.fromkeys(unknown)
+    assert (row["model"], row["ended_at"], row["duration_seconds"]) == (None, None, None)
+    assert (payload["model_name"], payload["model_used"], payload["output"]) == (None, None, None)
+    assert set(payload["metrics"].values()) == {None}
 
 
-def test_shapes_are_complete():
-    assert set(payloads.task_row(task())) == set(payloads.TaskRow.__annotations__)
-    assert set(payloads.task_payload(task())) == set(payloads.TaskPayload.__annotations__) - {"attempt_list"}
+def test_times_leave_in_utc(make_task: MakeTask) -> None:
+    task = make_task("completed", ready_at=AT, started_at=AT, ended_at=AT)
+    row, payload = task_row(task), task_payload(task)
+    assert {row[name] for name in ("created_at", "ready_at", "started_at", "ended_at")} == {SENT}
+    assert {payload[name] for name in ("created_at", "started_at", "completed_at")} == {SENT}
+
+
+@settings(deadline=None)
+@given(st.none() | st.integers(0, 10**6), st.none() | st.integers(0, 10**6), st.none() | st.floats(0, 10**6))
+def test_what_was_used_is_the_sum_of_what_is_known(
+    prompt: int | None, output: int | None, decode: float | None
+) -> None:
+    told = metrics(Task(prompt_tokens=prompt, output_tokens=output, decode_seconds=decode))
+    known = [count for count in (prompt, output) if count is not None]
+    assert told["tokens_used"] == (sum(known) if known else None)
+    assert (told["prompt_tokens"], told["output_tokens"]) == (prompt, output)
+    if output and decode:
+        assert told["tokens_per_second"] == pytest.approx(output / decode)
+    else:
+        assert told["tokens_per_second"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "in_lists", "in_the_api"),
+    [
+        ("", "", None, None),
+        ("m:1", "", "m:1", "m:1"),
+        ("", "m:2", "m:2", "m:2"),
+        ("m:1", "m:2", "m:2", "m:1"),
+    ],
+)
+def test_lists_name_the_model_at_work_and_the_api_the_one_asked_for(
+    make_task: MakeTask, asked: str, used: str, in_lists: str | None, in_the_api: str | None
+) -> None:
+    task = make_task(model_name=asked, model_used=used)
+    payload = task_payload(task)
+    assert (task_row(task)["model"], payload["model_name"], payload["model_used"]) == (
+        in_lists,
+        in_the_api,
+        used or None,
+    )
