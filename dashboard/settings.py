@@ -42,6 +42,9 @@ class Environment(BaseSettings):
     drover_lease_seconds: float = Field(15, gt=0)
     drover_lease_renew_seconds: float = Field(5, gt=0)
     drover_pass_seconds: float = Field(1, gt=0)
+    drover_patience_high_seconds: float = Field(2, ge=0)
+    drover_patience_normal_seconds: float = Field(60, ge=0)
+    drover_patience_low_seconds: float = Field(300, ge=0)
     drover_node_poll_seconds: float = Field(2, gt=0)
     drover_node_failures: int = Field(3, ge=1)
     drover_worker_capacity: int = Field(250, ge=1)
@@ -121,6 +124,11 @@ DROVER_ALLOW_PRIVATE_NODES = env.drover_allow_private_nodes
 DROVER_LEASE = timedelta(seconds=env.drover_lease_seconds)
 DROVER_LEASE_RENEW = timedelta(seconds=env.drover_lease_renew_seconds)
 DROVER_PASS = timedelta(seconds=env.drover_pass_seconds)
+DROVER_PATIENCE = {
+    0: timedelta(seconds=env.drover_patience_high_seconds),
+    1: timedelta(seconds=env.drover_patience_normal_seconds),
+    2: timedelta(seconds=env.drover_patience_low_seconds),
+}
 DROVER_NODE_POLL = timedelta(seconds=env.drover_node_poll_seconds)
 DROVER_NODE_FAILURES = env.drover_node_failures
 DROVER_WORKER_CAPACITY = env.drover_worker_capacity

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from orchestration.models import Agent, Attempt, Lane, ModelConfig, Node, NodeModel, OllamaModel, Task, WorkerProcess
 from orchestration.models.tasks import TaskQuerySet
-from orchestration.policy.placement import AgentRule, FleetView, LaneView, ModelRule, NodeView, Variant, WaitingTask
+from orchestration.policy.fleet import AgentRule, FleetView, LaneView, ModelRule, NodeView, Variant, WaitingTask
 from orchestration.policy.states import NodeHealth, TaskStatus
 
 HEADS = 256
@@ -41,6 +41,7 @@ def fleet_view(now: datetime) -> FleetView:
         worker_room=room,
         worker_capacity=capacity,
         workers_alive=alive,
+        patience=settings.DROVER_PATIENCE,
     )
 
 
@@ -81,6 +82,9 @@ def _nodes(flight: _Flight) -> list[NodeView]:
             slots_per_model=node.slots_per_model,
             single_slot=frozenset(row.model.name for row in models[node.pk] if "embedding" in row.model.capabilities),
             refuses=_refusal(node),
+            vram_bytes=node.vram_bytes,
+            size_bytes={row.model.name: row.size_bytes for row in models[node.pk]},
+            resident_bytes={row.model.name: row.vram_bytes for row in models[node.pk] if row.loaded and row.vram_bytes},
         )
         for node in Node.objects.all()
     ]

@@ -2,90 +2,17 @@
 
 The shape is the lasting one (lanes, variants, slots, reasons). The rule inside: classes in strict order, oldest first
 within a class; a model that is resident comes before one that would have to be loaded; a lane takes whichever of its
-models can start soonest (late binding). Everything has a reason in words.
+models can start soonest (late binding). A model is sent to a node that would have to load it only where it displaces
+nothing that is in use (policy/room.py); a task whose model no node holds and that has waited out its patience gets a
+node kept for it, which then takes nothing else until it is empty. Everything has a reason in words.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """What a node really loads: a model with a context size in tokens."""
-
-    model: str
-    num_ctx: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeView:
-    """A node as the decision sees it. ``busy`` holds the slot numbers in use by each variant."""
-
-    id: int
-    name: str
-    installed: frozenset[str]
-    loaded: Mapping[str, int | None]
-    busy: Mapping[Variant, frozenset[int]]
-    slots_per_model: int
-    single_slot: frozenset[str] = frozenset()
-    refuses: str = ""
-
-    def slots(self, model: str) -> int:
-        return 1 if model in self.single_slot else self.slots_per_model
-
-    def in_use(self) -> int:
-        return sum(len(slots) for slots in self.busy.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRule:
-    """What the team decided about a model, and its training context in tokens. ``in_flight`` counts over all nodes."""
-
-    enabled: bool = True
-    context_length: int | None = None
-    priority: int = 0
-    max_concurrent: int | None = None
-    in_flight: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRule:
-    max_concurrent: int
-    in_flight: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingTask:
-    id: int
-    agent: int | None
-    priority: int
-    since: datetime
-    avoid: int | None = None
-    """The node of the last failed attempt: another one is taken where there is a choice."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
-    """A queue with its first tasks, in no particular order; ``preferred`` is the model asked for first."""
-
-    id: int
-    models: tuple[str, ...]
-    num_ctx: int
-    tasks: Sequence[WaitingTask]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetView:
-    now: datetime
-    nodes: Sequence[NodeView]
-    lanes: Sequence[LaneView]
-    models: Mapping[str, ModelRule]
-    agents: Mapping[int, AgentRule]
-    worker_room: int
-    worker_capacity: int
-    workers_alive: int
+from orchestration.policy import room
+from orchestration.policy.fleet import AgentRule, FleetView, LaneView, ModelRule, NodeView, Variant, WaitingTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +39,8 @@ class _Books:
     models: Counter[str]
     agents: Counter[int]
     room: int
+    kept: dict[int, Variant] = field(default_factory=dict)
+    """Nodes that are being emptied, and for what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +89,7 @@ def _grant(view: FleetView, books: _Books, lane: LaneView, task: WaitingTask, de
         return ""
     place = _best_place(view, books, lane, task)
     if place is None:
+        _keep_a_node(view, books, lane, task)
         return explain(view, books.busy, books.models, lane)
     books.busy[place.node.id].setdefault(place.variant, set()).add(place.slot)
     books.models[place.variant.model] += 1
@@ -212,23 +142,51 @@ def _place(
     busy = books.busy[node.id]
     used = busy.get(variant, set())
     slot = next((number for number in range(node.slots(variant.model)) if number not in used), None)
-    if slot is None:
+    if slot is None or books.kept.get(node.id, variant) != variant:
         return None
-    other_size = any(other.model == variant.model and other != variant and slots for other, slots in busy.items())
-    resident = node.loaded.get(variant.model) == variant.num_ctx
-    coming = bool(used) and not resident
+    resident = node.has_loaded(variant)
+    if room.reloads(busy, variant) or room.disturbs(node, busy, variant):
+        return None
+    if not resident and not used and room.lacking(node, busy, variant):
+        return None
     priority = view.models.get(variant.model, ModelRule()).priority
-    warmth = 0 if resident else 1 if coming else 3 if other_size else 2
-    in_use = sum(len(slots) for slots in busy.values())
-    others = in_use - len(used)
+    warmth = 0 if resident else 1 if used else 3 if variant.model in node.loaded else 2
+    others = sum(len(slots) for slots in busy.values()) - len(used)
     return _Place(
         node=node,
         variant=variant,
         slot=slot,
         resident=resident,
-        coming=coming,
+        coming=bool(used) and not resident,
         rank=(int(node.id == task.avoid), warmth, -priority, order, len(used), others, node.id),
     )
+
+
+def _keep_a_node(view: FleetView, books: _Books, lane: LaneView, task: WaitingTask) -> None:
+    """For a task that has waited long enough for a model that no node holds: the node with the least to do."""
+    patience = view.patience.get(task.priority)
+    if patience is None or view.now - task.since < patience:
+        return
+    able = [
+        (sum(len(slots) for slots in books.busy[node.id].values()), order, node.id, variant_of(view, lane, model))
+        for order, model in enumerate(lane.models)
+        if _model_open(view, books, model)
+        for node in view.nodes
+        if not node.refuses and model in node.installed
+    ]
+    held = any(_holds(view, books, node_id, variant) for _, _, node_id, variant in able)
+    free = [item for item in able if item[2] not in books.kept]
+    if free and not held:
+        _, _, node_id, variant = min(free, key=lambda item: item[:3])
+        books.kept[node_id] = variant
+
+
+def _holds(view: FleetView, books: _Books, node_id: int, variant: Variant) -> bool:
+    """Whether the variant is there to be waited for: loaded and not about to be reloaded, on its way, or planned."""
+    node = next(node for node in view.nodes if node.id == node_id)
+    busy = books.busy[node_id]
+    loaded = node.has_loaded(variant) and not room.reloads(busy, variant)
+    return loaded or bool(busy.get(variant)) or books.kept.get(node_id) == variant
 
 
 def _reason(place: _Place, books: _Books) -> str:
@@ -261,9 +219,16 @@ def explain(
         rule = view.models.get(model, ModelRule())
         if rule.max_concurrent is not None and in_flight.get(model, 0) >= rule.max_concurrent:
             return f"{model} at its limit {in_flight[model]}/{rule.max_concurrent}"
+    for model, node in open_holders:
+        variant = variant_of(view, lane, model)
+        used = len(busy[node.id].get(variant, ()))
+        if used >= node.slots(model):
+            return f"{model} busy {used}/{node.slots(model)} on {node.name}"
     model, node = open_holders[0]
-    used = len(busy[node.id].get(variant_of(view, lane, model), ()))
-    return f"{model} busy {used}/{node.slots(model)} on {node.name}"
+    variant = variant_of(view, lane, model)
+    there = busy[node.id]
+    blockers = room.reloads(there, variant) or room.disturbs(node, there, variant) or room.lacking(node, there, variant)
+    return f"{model} waits for room on {node.name}: {blockers or 'it is kept for a task that waits longer'}"
 
 
 def _first_sentence(reasons: Iterable[str]) -> str:

@@ -8,17 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.policy.placement import (
-    AgentRule,
-    Decision,
-    FleetView,
-    LaneView,
-    ModelRule,
-    NodeView,
-    Variant,
-    WaitingTask,
-    decide,
-)
+from orchestration.policy.fleet import AgentRule, FleetView, LaneView, ModelRule, NodeView, Variant, WaitingTask
+from orchestration.policy.placement import Decision, decide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SMALL, BIG = "small:1b", "big:70b"
@@ -98,8 +89,60 @@ def test_another_context_size_is_another_variant_and_the_last_choice() -> None:
     other_size = node(1, loaded={SMALL: 8192}, busy={Variant(model=SMALL, num_ctx=8192): frozenset({0})})
     (grant,) = decide(fleet([other_size, node(2)], [lane(task(1))])).grants
     assert grant.node_id == 2
-    (grant,) = decide(fleet([other_size], [lane(task(1))])).grants
+    idle = replace(other_size, busy={})
+    (grant,) = decide(fleet([idle], [lane(task(1))])).grants
     assert "must be reloaded" in grant.reason
+
+
+def test_a_model_in_use_is_not_reloaded_with_another_context_under_its_runs() -> None:
+    in_use = node(1, loaded={SMALL: 8192}, busy={Variant(model=SMALL, num_ctx=8192): frozenset({0})})
+    decision = decide(fleet([in_use], [lane(task(1))]))
+    assert decision.grants == []
+    assert decision.lane_reasons[1] == f"{SMALL} waits for room on gpu-1: {SMALL} runs there with a context of 8192"
+
+
+def test_while_a_reload_is_on_its_way_the_old_context_gets_nothing_new() -> None:
+    reloading = node(1, loaded={SMALL: 8192}, busy={Variant(model=SMALL, num_ctx=CTX): frozenset({0})})
+    decision = decide(fleet([reloading], [lane(task(1), num_ctx=8192)]))
+    assert decision.grants == []
+
+
+PATIENCE = {0: timedelta(seconds=2), 1: timedelta(seconds=60), 2: timedelta(seconds=300)}
+BUSY_WITH_SMALL = node(
+    1,
+    loaded={SMALL: CTX},
+    busy={Variant(model=SMALL, num_ctx=CTX): frozenset({0})},
+    vram_bytes=24_000_000_000,
+    size_bytes={SMALL: 1_000_000_000, BIG: 23_000_000_000},
+)
+
+
+def test_within_its_patience_a_task_of_an_unheld_model_lets_the_resident_one_go_on() -> None:
+    lanes = [lane(task(1, age=10), id=1, models=(BIG,)), lane(task(2), id=2)]
+    decision = decide(fleet([BUSY_WITH_SMALL], lanes, patience=PATIENCE))
+    assert order(decision) == [2]
+    assert decision.lane_reasons[1] == f"{BIG} waits for room on gpu-1: {SMALL} in use there"
+
+
+def test_out_of_patience_it_gets_a_node_kept_that_takes_nothing_younger_until_it_is_empty() -> None:
+    lanes = [lane(task(1, age=61), id=1, models=(BIG,)), lane(task(2, age=5), id=2)]
+    decision = decide(fleet([BUSY_WITH_SMALL], lanes, patience=PATIENCE))
+    assert decision.grants == []
+    assert "it is kept for a task that waits longer" in decision.lane_reasons[2]
+    emptied = replace(BUSY_WITH_SMALL, busy={})
+    assert order(decide(fleet([emptied], lanes, patience=PATIENCE))) == [1]
+
+
+def test_older_work_of_the_resident_model_still_goes_before_the_node_is_kept() -> None:
+    lanes = [lane(task(1, age=61), id=1, models=(BIG,)), lane(task(2, age=90), id=2)]
+    assert order(decide(fleet([BUSY_WITH_SMALL], lanes, patience=PATIENCE))) == [2]
+
+
+def test_no_node_is_kept_for_a_model_that_another_node_holds() -> None:
+    full = frozenset({0, 1})
+    holder = node(2, loaded={BIG: CTX}, busy={Variant(model=BIG, num_ctx=CTX): full})
+    lanes = [lane(task(1, age=999), id=1, models=(BIG,)), lane(task(2), id=2)]
+    assert order(decide(fleet([BUSY_WITH_SMALL, holder], lanes, patience=PATIENCE))) == [2]
 
 
 def test_a_context_longer_than_the_model_was_trained_with_is_cut_as_ollama_cuts_it() -> None:
@@ -333,4 +376,5 @@ def _warm(view: FleetView, place: NodeView, model: str, queue: LaneView) -> bool
     room = rule.max_concurrent is None or rule.in_flight < rule.max_concurrent
     free = any(slot not in used for slot in range(place.slots(model)))
     willing = rule.enabled and not place.refuses and model in place.installed
-    return bool(willing and room and free and place.loaded.get(model) == size)
+    loads = any(slots and not place.has_loaded(variant) for variant, slots in place.busy.items())
+    return bool(willing and room and free and not loads and place.loaded.get(model) == size)
