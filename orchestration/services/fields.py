@@ -1,4 +1,4 @@
-"""What the services for edited objects share: setting named fields, and turning Django's complaints into ours."""
+"""What services share about fields: setting named ones, cutting texts, turning Django's complaints into ours."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,3 +25,8 @@ def invalid(error: ValidationError, obj: models.Model) -> DroverError:
     text = " ".join(f"{name}: {message}" if name else message for name, message in problems.items())
     taken = any(item.code == "unique" for items in error.error_dict.values() for item in items)
     return Conflict(text, fields=problems) if taken else InvalidInput(text, fields=problems)
+
+
+def cut(text: str, most: int) -> str:
+    """So that it fits its column: PostgreSQL refuses what is longer, and the whole transaction with it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

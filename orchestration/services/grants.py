@@ -13,7 +13,9 @@ from orchestration.models import Attempt, Node, Task
 from orchestration.policy.placement import Grant
 from orchestration.policy.states import Priority, TaskStatus
 from orchestration.services.announce import announce_tasks
+from orchestration.services.fields import cut
 
+REASON_LENGTH = 300
 QUEUE_OF = {Priority.HIGH: "high", Priority.NORMAL: "normal", Priority.LOW: "low"}
 
 
@@ -53,7 +55,7 @@ def _assign_one(grant: Grant, task: Task, node: Node, now: datetime) -> queue.At
                 slot=grant.slot,
                 token=secrets.token_hex(16),
                 queue=QUEUE_OF[Priority(task.priority)],
-                decision_reason=grant.reason,
+                decision_reason=cut(grant.reason, REASON_LENGTH),
                 granted_at=now,
                 lease_until=now + settings.DROVER_LEASE,
             )

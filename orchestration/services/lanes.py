@@ -8,7 +8,9 @@ from django.db.models import Exists, OuterRef, Q
 from orchestration import events
 from orchestration.models import Lane, Task
 from orchestration.policy.states import TaskStatus
+from orchestration.services.fields import cut
 
+REASON_LENGTH = 300
 REDIS_AWAY = "Redis does not answer, so no worker can be told"
 
 
@@ -19,7 +21,7 @@ def explain(*, reasons: Mapping[int, str], redis_answers: bool) -> None:
     waiting = Lane.objects.filter(has_tasks | ~Q(waiting_reason=""))
     changed: dict[int, str] = {}
     for pk, stored in waiting.values_list("pk", "waiting_reason"):
-        reason = reasons.get(pk, "") if redis_answers else REDIS_AWAY
+        reason = cut(reasons.get(pk, "") if redis_answers else REDIS_AWAY, REASON_LENGTH)
         if reason != stored:
             changed[pk] = reason
             Lane.objects.filter(pk=pk).update(waiting_reason=reason)

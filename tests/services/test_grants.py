@@ -110,3 +110,8 @@ def test_two_deciders_at_once_never_grant_more_than_there_is(
     assert len(granted) == live.count() == 4
     assert sorted(live.values_list("slot", flat=True)) == [0, 1, 2, 3]
     assert Task.objects.filter(status="assigned").count() == 4
+
+
+def test_a_reason_longer_than_its_column_is_cut(submitted_task: Task, node: Node) -> None:
+    assert grants.assign(grants=[grant_for(submitted_task, node, reason="x" * 400)], now=timezone.now())
+    assert len(Attempt.objects.get().decision_reason) == 300

@@ -37,3 +37,12 @@ def test_without_redis_that_is_the_reason(submit: Callable[..., Run]) -> None:
     submit("one")
     lanes.explain(reasons={}, redis_answers=False)
     assert Lane.objects.get().waiting_reason == lanes.REDIS_AWAY
+
+
+def test_a_reason_longer_than_its_column_is_cut_and_holds_up_no_pass(submit: Callable[..., Run]) -> None:
+    submit("one")
+    lane = Lane.objects.get()
+    lanes.explain(reasons={lane.pk: f"Not pulled on any node: {'a-long-model-name, ' * 30}"}, redis_answers=True)
+    lane.refresh_from_db()
+    assert len(lane.waiting_reason) == 300
+    assert lane.waiting_reason.endswith("…")
