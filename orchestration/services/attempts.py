@@ -176,7 +176,9 @@ def fail(
         _fail(task, token, now, error, tries, output, thinking)
     else:
         Attempt.objects.filter(pk=attempt_id).update(retry_at=now + delay)
-        _requeue(task, token, not_before=now + delay, error=error.message, error_code=error.code, tries=tries)
+        words = {"error": error.message, "error_code": error.code}
+        if not _requeue(task, token, not_before=now + delay, tries=tries, **words):
+            _cancel(task, token, now, output, thinking)
     announce_tasks([task.pk], wake=True)
     return True
 
@@ -267,18 +269,21 @@ def _lose(attempt_id: int, token: str, now: datetime, code: str, reason: str) ->
     elif code == "lease_lost" and _leases_lost(task) >= LEASES_LOST_AT_MOST:
         error = DroverError(f"The worker running this task died {LEASES_LOST_AT_MOST} times; it is not tried again.")
         _fail(task, token, now, error, task.tries, "", "")
-    else:
-        _requeue(task, token, not_before=None, error="", error_code="", tries=task.tries)
+    elif not _requeue(task, token, not_before=None, error="", error_code="", tries=task.tries):
+        _cancel(task, token, now, "", "")
     return attempt
 
 
 def _leases_lost(task: Task) -> int:
-    return Attempt.objects.filter(task=task, status=AttemptStatus.LOST, error_code="lease_lost").count()
+    """Since somebody last wanted it tried."""
+    lost = Attempt.objects.filter(task=task, status=AttemptStatus.LOST, error_code="lease_lost")
+    return lost.filter(granted_at__gte=task.waited_since).count()
 
 
-def _requeue(task: Task, token: str, *, not_before: datetime | None, error: str, error_code: str, tries: int) -> None:
-    """Back into the line. The node stays noted as the one to avoid."""
-    Task.objects.transition(
+def _requeue(task: Task, token: str, *, not_before: datetime | None, error: str, error_code: str, tries: int) -> bool:
+    """Back into the line; the node stays noted as the one to avoid. False when somebody has asked to cancel since the
+    task was read, or when it belongs to another attempt."""
+    return Task.objects.filter(cancel_requested_at=None).transition(
         task.pk,
         TaskStatus.PENDING,
         held_by=token,

@@ -38,7 +38,7 @@ def cancel(*, actor: Actor, task_id: int) -> Task:
     """
     task = _get(task_id)
     require(actor, Action.CANCEL_TASK, task)
-    if not (_cancel_waiting(task, timezone.now()) or _ask_to_stop(task)):
+    if not _stop(task, timezone.now()):
         raise Conflict(f"Task {task_id} has already ended.", status=_get(task_id).status)
     audit.record(actor, "task.cancelled", task)
     announce_tasks([task_id], wake=True)
@@ -54,10 +54,18 @@ def cancel_run(*, actor: Actor, run_id: int) -> int:
     require(actor, Action.CANCEL_TASK, run)
     now = timezone.now()
     unfinished = list(Task.objects.filter(run=run, status__in=UNFINISHED).light())
-    cancelled = [task for task in unfinished if _cancel_waiting(task, now) or _ask_to_stop(task)]
+    cancelled = [task for task in unfinished if _stop(task, now)]
     audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
     announce_tasks([task.pk for task in cancelled], wake=True)
     return len(cancelled)
+
+
+def _stop(task: Task, now: datetime) -> bool:
+    """False when it has ended. Between the two looks it may have moved on, so they are repeated until one holds."""
+    while Task.objects.filter(pk=task.pk, status__in=UNFINISHED).exists():
+        if _cancel_waiting(task, now) or _ask_to_stop(task):
+            return True
+    return False
 
 
 def _cancel_waiting(task: Task, now: datetime) -> bool:
@@ -82,11 +90,11 @@ def _cancel_waiting(task: Task, now: datetime) -> bool:
 def _ask_to_stop(task: Task) -> bool:
     """For a running task only its worker, or the end of its lease, writes the end."""
     running = Task.objects.filter(pk=task.pk, status=TaskStatus.RUNNING)
-    if not running.exists():
-        return False
     running.filter(cancel_requested_at=None).update(cancel_requested_at=timezone.now(), version=F("version") + 1)
-    attempt_id = running.values_list("attempt_id", flat=True).get()
-    if attempt_id is not None:
+    asked = running.exclude(cancel_requested_at=None).values_list("attempt_id").first()
+    if asked is None:
+        return False
+    if (attempt_id := asked[0]) is not None:
         transaction.on_commit(lambda: queue.stop_attempt(attempt_id), robust=True)
     return True
 
@@ -178,18 +186,19 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
 def promote(*, now: datetime) -> int:
     """Blocked tasks whose dependencies have ended become pending, or end with them. The number that moved.
 
-    A step whose predecessor did not complete is cancelled, unless its run goes on after errors.
+    A step whose predecessor did not complete is cancelled with all that wait for it, unless its run goes on after
+    errors.
     """
     waiting_for = TaskDependency.objects.filter(needs__status__in=UNFINISHED).values("task_id")
     free = Task.objects.filter(status=TaskStatus.BLOCKED).exclude(pk__in=waiting_for)
-    moved = []
+    moved: list[int] = []
     for task in free.light().select_related("run"):
         broken = _broken_dependency(task)
         if broken and not task.run.continue_on_error:
-            _end_with(task, broken, now)
+            moved += _end_with(task, broken, now)
         else:
             Task.objects.transition(task.pk, TaskStatus.PENDING, ready_at=now)
-        moved.append(task.pk)
+            moved.append(task.pk)
     if moved:
         announce_tasks(moved)
     return len(moved)
@@ -200,15 +209,32 @@ def _broken_dependency(task: Task) -> Task | None:
     return not_completed.needs if not_completed else None
 
 
-def _end_with(task: Task, broken: Task, now: datetime) -> None:
-    Task.objects.transition(
-        task.pk,
+def _end_with(task: Task, broken: Task, now: datetime) -> list[int]:
+    """The task and everything behind it: one pass for each step would take hours for a long sequence."""
+    ids = [task.pk, *_behind(task)]
+    Task.objects.filter(pk__in=ids, status=TaskStatus.BLOCKED).transition_all(
         TaskStatus.CANCELLED,
         ended_at=now,
         duration_seconds=(now - task.created_at).total_seconds(),
         error_code="dependency_failed",
         error=f"Step {broken.position + 1} “{broken.title}” {broken.status}, so this one was not started.",
     )
+    return ids
+
+
+def _behind(task: Task) -> list[int]:
+    """The blocked tasks of the run that wait for this one, directly or not."""
+    edges: dict[int, list[int]] = {}
+    blocked = TaskDependency.objects.filter(task__run=task.run_id, task__status=TaskStatus.BLOCKED)
+    for waiting, needed in blocked.values_list("task_id", "needs_id"):
+        edges.setdefault(needed, []).append(waiting)
+    found: list[int] = []
+    look_behind = [task.pk]
+    while look_behind:
+        waiting_here = edges.pop(look_behind.pop(), [])
+        found += waiting_here
+        look_behind += waiting_here
+    return found
 
 
 def _get(task_id: int) -> Task:

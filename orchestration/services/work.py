@@ -9,6 +9,9 @@ from django.conf import settings
 from orchestration.models import Attempt, Node, Task
 from orchestration.queries.facts import model_facts
 
+LONGEST = timedelta(days=3650)
+"""Any longer wish means this: there are numbers of seconds that no timedelta holds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptWork:
@@ -67,9 +70,13 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         format=task.format,
         tools=task.tools,
         think=task.think,
-        keep_alive=max(timedelta(seconds=keep_alive), settings.DROVER_KEEP_ALIVE),
-        timeout=timedelta(seconds=timeout) if timeout else None,
+        keep_alive=max(_span(keep_alive), settings.DROVER_KEEP_ALIVE),
+        timeout=_span(timeout) if timeout else None,
     )
+
+
+def _span(seconds: float) -> timedelta:
+    return timedelta(seconds=min(LONGEST.total_seconds(), seconds))
 
 
 def _messages(task: Task) -> list[dict[str, Any]]:

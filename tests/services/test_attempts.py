@@ -207,6 +207,43 @@ def test_a_task_whose_worker_keeps_dying_is_given_up(begin: Give, submitted_task
     assert "died 5 times" in task.error
 
 
+def test_a_persons_retry_forgets_how_often_workers_died_before(
+    begin: Give, submitted_task: Task, as_bob: Actor, settings: Any
+) -> None:
+    for _ in range(attempts.LEASES_LOST_AT_MOST):
+        begin(submitted_task)
+        attempts.expire_leases(now=timezone.now() + settings.DROVER_LEASE * 2)
+    tasks.retry(actor=as_bob, task_id=submitted_task.pk)
+    begin(submitted_task)
+    attempts.expire_leases(now=timezone.now() + settings.DROVER_LEASE * 2)
+    assert _fresh(submitted_task).status == "pending"
+
+
+def test_a_wish_to_cancel_that_comes_while_a_failure_is_written_is_not_lost(
+    begin: Give, submitted_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task was read before somebody else's transaction committed the wish."""
+
+    def cancel_in_between(*_: Any, **__: Any) -> timedelta:
+        Task.objects.filter(pk=submitted_task.pk).update(cancel_requested_at=timezone.now())
+        return timedelta(seconds=1)
+
+    job = begin(submitted_task)
+    monkeypatch.setattr(attempts, "next_delay", cancel_in_between)
+    assert attempts.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
+    assert _fresh(submitted_task).status == "cancelled"
+
+
+def test_a_timeout_longer_than_time_itself_is_no_obstacle(give: Give, submitted_task: Task) -> None:
+    Task.objects.update(timeout_seconds=1e300, keep_alive_seconds=1e300)
+    job = give(submitted_task)
+    work = attempts.start(attempt_id=job.attempt_id, token=job.token, worker="w")
+    assert work is not None
+    assert work.timeout is not None
+    assert work.timeout > timedelta(days=3000)
+    assert work.keep_alive > timedelta(days=3000)
+
+
 def test_an_error_of_our_own_is_not_tried_again(begin: Give, submitted_task: Task) -> None:
     job = begin(submitted_task)
     attempts.fail(attempt_id=job.attempt_id, token=job.token, error=DroverError("a bug"))

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from orchestration import queue
-from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refused
+from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refused, Unreachable
 from orchestration.models import Attempt, AuditEntry, Run, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus
@@ -77,6 +77,21 @@ def test_what_has_ended_is_not_cancelled(complete: Complete, submitted_task: Tas
         tasks.cancel(actor=as_bob, task_id=submitted_task.pk)
     assert refusal.value.detail["status"] == "completed"
     assert not AuditEntry.objects.filter(action="task.cancelled").exists()
+
+
+def test_a_task_that_fails_while_it_is_cancelled_does_not_get_another_try(
+    begin: Give, submitted_task: Task, as_bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ran when the cancel looked, and waited for its next try when the cancel wrote."""
+    job = begin(submitted_task)
+    ask = tasks._ask_to_stop
+
+    def fails_first(task: Task) -> bool:
+        attempts.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
+        return ask(task)
+
+    monkeypatch.setattr(tasks, "_ask_to_stop", fails_first)
+    assert tasks.cancel(actor=as_bob, task_id=submitted_task.pk).status == "cancelled"
 
 
 def test_a_run_is_cancelled_with_all_that_has_not_ended(
@@ -243,6 +258,16 @@ def test_a_failed_step_ends_those_after_it_with_words(submit: Callable[..., Run]
     assert [_fresh(step).status for step in (two, three)] == ["cancelled", "cancelled"]
     assert _fresh(two).error == "Step 1 “one” failed, so this one was not started."
     assert _fresh(two).error_code == "dependency_failed"
+
+
+def test_all_steps_behind_a_failed_one_end_in_one_pass(submit: Callable[..., Run], begin: Give) -> None:
+    one, *others = submit(*[str(number) for number in range(30)], sequential=True).tasks.order_by("position")
+    _fail(begin, one)
+    assert _promote() == len(others)
+    last = _fresh(others[-1])
+    assert (last.status, last.error_code) == ("cancelled", "dependency_failed")
+    assert last.ended_at is not None
+    assert last.duration_seconds is not None
 
 
 def test_a_run_that_goes_on_after_errors_goes_on(submit: Callable[..., Run], begin: Give) -> None:
