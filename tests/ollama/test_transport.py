@@ -2,13 +2,8 @@
 
 import asyncio
 import socket
-import ssl
-from datetime import UTC, datetime
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from orchestration.errors import (
     InvalidNodeAddress,
@@ -17,6 +12,7 @@ from orchestration.errors import (
 from orchestration.ollama.addresses import AddressPolicy
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.transport import GuardedResolver
+from tests.ollama.certificates import self_signed_context
 from tests.ollama.rawserver import (
     RawServer,
 )
@@ -60,27 +56,9 @@ async def test_of_several_addresses_the_forbidden_ones_are_left_out():
         await resolver.resolve("gpu-a", 11434)
 
 
-def certificate(name: str) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    signed = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
-        .sign(key, hashes.SHA256())
-    )
-    return signed.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
 @pytest.fixture
 def self_signed(tmp_path):
-    path = tmp_path / "node.pem"
-    path.write_bytes(certificate("node"))
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path)
-    return context
+    return self_signed_context(tmp_path)
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed):
