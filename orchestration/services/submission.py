@@ -12,11 +12,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orchestration import events
-from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, TooManyWaiting
+from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, TooManyWaiting, Unprocessable
 from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.context import bucket
-from orchestration.policy.routing import AgentModels, KnownModel, Route, route, suggestion
+from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion
 from orchestration.policy.states import UNFINISHED, RunKind, TaskStatus
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
@@ -198,11 +198,21 @@ class _Lanes:
         found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
         if not found.installed and not self._allow_missing:
             raise self._unavailable(found, spec)
+        self._check_allowed(spec.model_name)
         if num_ctx is None and found.models:
             num_ctx = self._sizes.get(found.models[0])
         size = bucket(num_ctx, default=settings.DROVER_DEFAULT_NUM_CTX)
         key = hashlib.sha256(json.dumps([found.models, size]).encode()).hexdigest()
         return Lane.objects.get_or_create(key=key, defaults={"models": list(found.models), "num_ctx": size})[0]
+
+    def _check_allowed(self, wanted: str) -> None:
+        allowed = [full_name(name) for name in self._agent.models]
+        if wanted and allowed and full_name(wanted) not in allowed:
+            raise Unprocessable(
+                f"The agent {self._agent.name} may not use {wanted}; it may use {', '.join(allowed)}.",
+                model=wanted,
+                allowed=allowed,
+            )
 
     def _unavailable(self, found: Route, spec: TaskSpec) -> ModelUnavailable:
         names = ", ".join(found.models) or f"a model for {spec.type}"

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orchestration import events
-from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotAllowed, TooManyWaiting
+from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotAllowed, TooManyWaiting, Unprocessable
 from orchestration.models import Agent, AuditEntry, Lane, ModelConfig, Node, Run, Task, TaskDependency
 from orchestration.permissions import Actor
 from orchestration.services.specs import TaskSpec
@@ -80,7 +80,8 @@ def test_a_model_that_no_node_has_is_refused_with_a_suggestion_and_leaves_nothin
     assert not AuditEntry.objects.exists()
 
 
-def test_a_missing_model_can_be_waited_for(as_bob: Actor, agent: Agent, node: Node) -> None:
+def test_a_missing_model_can_be_waited_for(as_bob: Actor, make_agent: Callable[..., Agent], node: Node) -> None:
+    agent = make_agent(models=[])
     run = submit(actor=as_bob, agent=agent, specs=[replace(ONE, model_name="phi4")], allow_missing_models=True)
     assert run.tasks.get().lane.models == ["phi4:latest"]
 
@@ -216,3 +217,14 @@ def test_a_submission_without_redis_is_kept(
     with django_capture_on_commit_callbacks(execute=True):
         submit(actor=as_bob, agent=agent, specs=[ONE])
     assert Task.objects.get().status == "pending"
+
+
+def test_a_model_outside_the_agents_list_is_refused_with_what_it_may_use(
+    as_bob: Actor, agent: Agent, make_node: Callable[..., Node]
+) -> None:
+    make_node(models=("llama3.2:latest", "qwen3:8b"))
+    with pytest.raises(Unprocessable, match=r"may not use qwen3:8b; it may use llama3.2:latest"):
+        submit(actor=as_bob, agent=agent, specs=[replace(ONE, model_name="qwen3:8b")])
+    assert not Task.objects.exists()
+    run = submit(actor=as_bob, agent=agent, specs=[replace(ONE, model_name="LLAMA3.2")])
+    assert run.tasks.get().model_name == "llama3.2:latest"

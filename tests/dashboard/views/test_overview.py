@@ -74,7 +74,8 @@ def test_a_missing_worker_and_a_lost_node_need_attention(node):
     assert titles == ["No worker is running", f"{node.name} is unreachable"]
 
 
-def test_a_model_that_no_node_has_needs_attention(as_bob, agent, node):
+def test_a_model_that_no_node_has_needs_attention(as_bob, make_agent, node):
+    agent = make_agent(models=[])
     spec = tasks.TaskSpec(type="generate", input="Say hello.", model_name="mixtral")
     tasks.submit(actor=as_bob, agent=agent, specs=[spec], allow_missing_models=True)
     titles = [item["title"] for item in attention(queries.load_sample(timezone.now()), {"llama3.2:latest"})]
