@@ -44,7 +44,7 @@ class Monitor:
         self._stop = stop
         self._leads = leads
         self._clients: dict[tuple[str, bool], OllamaClient] = {}
-        self._polls: dict[int, int] = {}
+        self._polls: dict[tuple[int, str], int] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
 
     def run(self) -> None:
@@ -87,11 +87,12 @@ class Monitor:
         client = self._clients.get(key)
         if client is None:
             client = self._clients[key] = new_client(node.base_url, verify_tls=node.verify_tls)
-        count = self._polls.get(node.pk, 0)
+        server = (node.pk, node.base_url)
+        count = self._polls.get(server, 0)
         poll = await poll_node(client, with_tags=count % TAGS_EVERY == 0)
-        self._polls[node.pk] = 0 if poll.error else count + 1
+        self._polls[server] = 0 if poll.error else count + 1
         try:
-            await sync_to_async(nodes.record_poll)(node_id=node.pk, poll=poll)
+            await sync_to_async(nodes.record_poll)(node_id=node.pk, poll=poll, base_url=node.base_url)
         except DatabaseError as error:
             log.warning("poll of %s not noted, the database did not answer: %s", node.name, error)
 

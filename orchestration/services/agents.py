@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from orchestration import events
@@ -14,7 +13,7 @@ from orchestration.policy.context import check_options
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED
 from orchestration.services import audit, tasks
-from orchestration.services.fields import apply, invalid
+from orchestration.services.fields import apply, save
 
 DEFAULT = "default"
 FIELDS = (
@@ -104,11 +103,7 @@ def _save(agent: Agent, fields: dict[str, Any]) -> None:
     agent.name = agent.name.strip()
     _check(agent)
     agent.options = check_options(agent.options)
-    try:
-        agent.full_clean(exclude=["owner"])
-    except ValidationError as error:
-        raise invalid(error, agent) from error
-    agent.save()
+    save(agent, exclude=["owner"])
 
 
 def _check(agent: Agent) -> None:

@@ -223,9 +223,9 @@ def renew(*, tokens: Mapping[int, str], now: datetime | None = None) -> Renewal:
 @transaction.atomic
 def expire_leases(*, now: datetime) -> int:
     """Attempts whose lease has ended return to the line. The number of them."""
-    expired = Attempt.objects.filter(ended_at=None, lease_until__lt=now).values_list("pk", "token", "status")
+    expired = Attempt.objects.filter(ended_at=None, lease_until__lt=now).order_by("pk")
     tasks = []
-    for pk, token, status in list(expired):
+    for pk, token, status in list(expired.values_list("pk", "token", "status")):
         never_started = status == AttemptStatus.GRANTED
         code = "never_started" if never_started else "lease_lost"
         words = "no worker took it up in time" if never_started else "its worker stopped answering"
@@ -239,7 +239,7 @@ def expire_leases(*, now: datetime) -> int:
 def revoke_node(*, node_id: int, reason: str, now: datetime | None = None) -> int:
     """Everything in flight on a node moves on; its workers are told to close their streams."""
     now = now or timezone.now()
-    live = Attempt.objects.filter(node_id=node_id, ended_at=None).values_list("pk", "token")
+    live = Attempt.objects.filter(node_id=node_id, ended_at=None).order_by("pk").values_list("pk", "token")
     lost = [attempt for pk, token in list(live) if (attempt := _lose(pk, token, now, "node_lost", reason))]
     announce_tasks([attempt.task_id for attempt in lost], wake=True)
     transaction.on_commit(lambda: _stop_all(attempt.pk for attempt in lost), robust=True)

@@ -1,10 +1,10 @@
-"""What services share about fields: setting named ones, cutting texts, turning Django's complaints into ours."""
+"""What services share about fields: setting named ones, saving, turning Django's complaints into ours."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import models
+from django.db import IntegrityError, models
 
 from orchestration.errors import Conflict, DroverError, InvalidInput
 
@@ -25,6 +25,18 @@ def invalid(error: ValidationError, obj: models.Model) -> DroverError:
     text = " ".join(f"{name}: {message}" if name else message for name, message in problems.items())
     taken = any(item.code == "unique" for items in error.error_dict.values() for item in items)
     return Conflict(text, fields=problems) if taken else InvalidInput(text, fields=problems)
+
+
+def save(obj: models.Model, *, exclude: Iterable[str] = ()) -> None:
+    """Checks and saves; Conflict too when somebody else takes a unique name between the two."""
+    try:
+        obj.full_clean(exclude=exclude)
+    except ValidationError as error:
+        raise invalid(error, obj) from error
+    try:
+        obj.save()
+    except IntegrityError as error:
+        raise Conflict(f"Somebody else has just saved another {obj._meta.verbose_name} like this one.") from error
 
 
 def cut(text: str, most: int) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from orchestration import events
@@ -12,7 +11,7 @@ from orchestration.permissions import Action, Actor, require
 from orchestration.policy.context import check_options
 from orchestration.policy.routing import full_name
 from orchestration.services import audit
-from orchestration.services.fields import apply, invalid
+from orchestration.services.fields import apply, save
 
 FIELDS = (
     "model_name",
@@ -79,8 +78,4 @@ def _save(config: ModelConfig, fields: dict[str, Any]) -> None:
     if not isinstance(config.options, dict):
         raise InvalidInput("options maps option names to values.", field="options")
     config.options = check_options(config.options)
-    try:
-        config.full_clean()
-    except ValidationError as error:
-        raise invalid(error, config) from error
-    config.save()
+    save(config)

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, PositiveIntegerField
 from django.utils import timezone
 
 from orchestration import events, payloads
@@ -20,8 +19,10 @@ from orchestration.permissions import Action, Actor, require
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth
 from orchestration.services import attempts, audit
-from orchestration.services.fields import apply, invalid
+from orchestration.services.fields import apply, save
 
+LONGEST_NAME = 200
+LARGEST_INTEGER = 2**31 - 1
 FIELDS = ("name", "base_url", "enabled", "slots_per_model", "vram_bytes", "labels", "verify_tls", "simulated")
 
 
@@ -91,14 +92,15 @@ class Poll:
 
 
 @transaction.atomic
-def record_poll(*, node_id: int, poll: Poll) -> Node | None:
+def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Node | None:
     """Health with its reason, and what is installed and loaded. A failed part never replaces what is known.
 
-    None when the node is gone. After DROVER_NODE_FAILURES failed polls in a row it is unhealthy and its attempts
-    move on.
+    None when the node is gone, or has another address by now than ``base_url``, the one that was asked. After
+    DROVER_NODE_FAILURES failed polls in a row it is unhealthy and its attempts move on.
     """
-    node = Node.objects.select_for_update().filter(pk=node_id).first()
-    if node is None:
+    # No key: who has ended attempts and now grants one on this node must not wait for what waits for those attempts.
+    node = Node.objects.select_for_update(no_key=True).filter(pk=node_id).first()
+    if node is None or base_url not in (None, node.base_url):
         return None
     before = _visible(node)
     if poll.error:
@@ -133,7 +135,7 @@ def _note_success(node: Node, poll: Poll) -> None:
     node.polled_at = node.seen_at = poll.at
     node.failures = 0
     node.health_reason = ""
-    node.ollama_version = poll.ollama_version
+    node.ollama_version = poll.ollama_version[:40]
     node.latency_seconds = poll.latency_seconds
     if node.health != NodeHealth.HEALTHY:
         node.health = NodeHealth.HEALTHY
@@ -154,7 +156,7 @@ def _record_models(node: Node, poll: Poll) -> bool:
 
 def _record_installed(node: Node, installed: Sequence[InstalledModel], rows: dict[str, NodeModel]) -> bool:
     changed = False
-    seen = {full_name(item.name): item for item in installed}
+    seen = {name: item for item in installed if len(name := full_name(item.name)) <= LONGEST_NAME}
     for name, item in seen.items():
         row = rows.get(name) or _new_row(node, _known_model(name, item), rows)
         facts = {
@@ -173,7 +175,7 @@ def _record_installed(node: Node, installed: Sequence[InstalledModel], rows: dic
 
 def _record_loaded(node: Node, loaded: Sequence[LoadedModel], rows: dict[str, NodeModel]) -> bool:
     changed = False
-    seen = {full_name(item.name): item for item in loaded}
+    seen = {name: item for item in loaded if len(name := full_name(item.name)) <= LONGEST_NAME}
     for name, item in seen.items():
         model = rows[name].model if name in rows else OllamaModel.objects.get_or_create(name=name)[0]
         row = rows.get(name) or _new_row(node, model, rows, installed=False)
@@ -189,6 +191,19 @@ def _record_loaded(node: Node, loaded: Sequence[LoadedModel], rows: dict[str, No
         if name not in seen and row.loaded:
             changed |= _store(row, {"loaded": False, "loaded_bytes": None, "vram_bytes": None, "loaded_context": None})
     return changed
+
+
+def _fitting(row: type[NodeModel | OllamaModel], facts: dict[str, Any]) -> dict[str, Any]:
+    """What a node says of itself may be longer or larger than anybody expected; that must not hide the rest."""
+    return {name: _fit(row._meta.get_field(name), value) for name, value in facts.items()}
+
+
+def _fit(field: Any, value: Any) -> Any:
+    if isinstance(value, str) and field.max_length:
+        return value[: field.max_length]
+    if isinstance(field, PositiveIntegerField) and value is not None and not 0 <= value <= LARGEST_INTEGER:
+        return None
+    return value
 
 
 def _new_row(node: Node, model: OllamaModel, rows: dict[str, NodeModel], *, installed: bool = True) -> NodeModel:
@@ -215,10 +230,11 @@ def _model_facts(item: InstalledModel) -> dict[str, Any]:
         "context_length": item.context_length,
         "size_bytes": item.size_bytes,
     }
-    return {name: value for name, value in facts.items() if value}
+    return _fitting(OllamaModel, {name: value for name, value in facts.items() if value})
 
 
 def _store(row: NodeModel | OllamaModel, facts: dict[str, Any]) -> bool:
+    facts = _fitting(type(row), facts)
     changed = [name for name, value in facts.items() if getattr(row, name) != value]
     for name in changed:
         setattr(row, name, facts[name])
@@ -234,6 +250,7 @@ def _forget_health(node: Node) -> None:
     node.failures = 0
     node.ollama_version = ""
     node.save()
+    node.node_models.all().delete()
     attempts.revoke_node(node_id=node.pk, reason=f"the address of {node.name} was changed")
 
 
@@ -259,8 +276,4 @@ def _save(node: Node, fields: dict[str, Any]) -> None:
         raise InvalidInput("labels is a list of strings.", field="labels")
     node.labels = list(node.labels)
     node.base_url = check_url(node.base_url, AddressPolicy(allow_private=settings.DROVER_ALLOW_PRIVATE_NODES))
-    try:
-        node.full_clean()
-    except ValidationError as error:
-        raise invalid(error, node) from error
-    node.save()
+    save(node)

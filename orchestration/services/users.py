@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,7 +13,7 @@ from orchestration.errors import Conflict, NotFound
 from orchestration.models import LoginLink, User
 from orchestration.permissions import Action, Actor, Role, require
 from orchestration.services import audit
-from orchestration.services.fields import apply, invalid
+from orchestration.services.fields import apply, save
 
 FIELDS = ("username", "first_name", "last_name", "email", "role", "is_active", "is_staff")
 
@@ -85,11 +84,7 @@ def _locked(user_id: int) -> User:
 def _save(user: User, fields: dict[str, Any]) -> None:
     apply(user, fields, FIELDS)
     user.is_superuser = user.role == Role.ADMIN
-    try:
-        user.full_clean()
-    except ValidationError as error:
-        raise invalid(error, user) from error
-    user.save()
+    save(user)
 
 
 def _keep_an_admin() -> None:

@@ -129,6 +129,18 @@ def test_a_new_address_is_an_unknown_server(begin: Give, submitted_task: Task, n
     assert Task.objects.get().status == "pending"
 
 
+def test_a_new_address_has_its_own_models_and_takes_no_news_from_the_old_one(node: Node, as_alice: Actor) -> None:
+    old = node.base_url
+    nodes.update(actor=as_alice, node_id=node.pk, base_url=URL)
+    assert not node.node_models.exists()
+    poll = nodes.Poll(at=timezone.now(), ollama_version="0.13.0", latency_seconds=0.01, installed=[installed()])
+    assert nodes.record_poll(node_id=node.pk, poll=poll, base_url=old) is None
+    assert Node.objects.get(pk=node.pk).health == NodeHealth.UNKNOWN
+    assert not node.node_models.exists()
+    assert nodes.record_poll(node_id=node.pk, poll=poll, base_url=URL) is not None
+    assert node.node_models.count() == 1
+
+
 def test_a_new_label_leaves_health_and_work_alone(
     begin: Give, submitted_task: Task, node: Node, as_alice: Actor
 ) -> None:
@@ -270,3 +282,13 @@ def test_a_node_that_went_in_between_is_not_recorded(node: Node) -> None:
     gone = node.pk
     node.delete()
     assert nodes.record_poll(node_id=gone, poll=nodes.Poll(at=timezone.now() + timedelta(seconds=1))) is None
+
+
+def test_a_node_that_says_too_much_of_itself_is_still_recorded(node: Node) -> None:
+    odd = installed(family="f" * 100, parameter_size="p" * 100, digest="d" * 100, context_length=10**12)
+    nameless = installed(name="n" * 200)
+    seen(node, ollama_version="v" * 100, installed=[odd, nameless], loaded=[loaded(context_length=-1)])
+    row = node.node_models.get()
+    assert (len(row.model.family), len(row.digest), row.loaded_context) == (60, 64, None)
+    assert node.node_models.get().model.context_length is None
+    assert Node.objects.get(pk=node.pk).ollama_version == "v" * 40
