@@ -6,7 +6,9 @@ Errors of a service land beside the field they name, through ``place``.
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -117,6 +119,7 @@ class TaskForm(OptionsForm):
     images = ImagesField(required=False)
     keep_images = forms.BooleanField(required=False)
     origin = forms.CharField(required=False, widget=forms.HiddenInput)
+    form_key = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
     priority = forms.TypedChoiceField(
         label="Priority", coerce=int, choices=[(p.value, p.name.lower()) for p in Priority], initial=Priority.NORMAL
     )
@@ -210,6 +213,12 @@ class TaskForm(OptionsForm):
             max_tries=data["max_tries"],
             retried_from=original.pk if original else None,
         )
+
+    def idempotency_key(self, spec: TaskSpec) -> str | None:
+        """The same form with the same content is the same task, however often it is sent."""
+        key = self.cleaned_data["form_key"]
+        content = f"{self.cleaned_data['agent']} {spec!r}"
+        return f"form-{key}-{sha256(content.encode()).hexdigest()[:32]}" if key else None
 
     def _spoken(self) -> list[dict[str, Any]]:
         return [row for row in self._sent_messages() if row["content"].strip()]

@@ -39,7 +39,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def _original(request: HttpRequest) -> Task | None:
     """The task named by ``?from=task:12``, or by the hidden field that keeps it."""
     kind, _, number = (request.POST.get("origin") or request.GET.get("from") or "").partition(":")
-    return queries.get_task(int(number)) if kind == "task" and number.isdigit() else None
+    return queries.get_task(int(number)) if kind == "task" and number.isdecimal() else None
 
 
 def _initial(request: HttpRequest, original: Task | None, agents: list[Any]) -> dict[str, Any]:
@@ -55,11 +55,12 @@ def _submit(request: HttpRequest, form: TaskForm, original: Task | None) -> str:
     """Where the task can be watched; empty when the form has to be looked at again."""
     data = form.cleaned_data
     try:
-        agent = queries.get_agent(data["agent"])
+        spec = form.spec(original)
         run = tasks.submit(
             actor=actor(request),
-            agent=agent,
-            specs=[form.spec(original)],
+            agent=queries.get_agent(data["agent"]),
+            specs=[spec],
+            idempotency_key=form.idempotency_key(spec),
             allow_missing_models=data["allow_missing"],
         )
     except NotAllowed:

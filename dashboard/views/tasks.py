@@ -286,7 +286,7 @@ BULK: dict[str, tuple[str, Callable[..., Any]]] = {
 @page
 def bulk(request: HttpRequest) -> HttpResponse:
     """One action on many tasks: each for itself, so that one refusal does not hold up the others."""
-    ids = [int(value) for value in request.POST.getlist("ids") if value.isdigit()][: queries.tasks.MOST_ROWS]
+    ids = [int(value) for value in request.POST.getlist("ids") if value.isdecimal()][: queries.tasks.MOST_ROWS]
     chosen = BULK.get(request.POST.get("action", ""))
     if not chosen or not ids:
         raise InvalidInput("Tick some tasks, then choose what to do with them.")

@@ -94,7 +94,12 @@ form.addEventListener("paste", (event) => {
 });
 
 /* Draft */
-const IGNORED = new Set(["csrfmiddlewaretoken", "images", "origin"]);
+const IGNORED = new Set(["csrfmiddlewaretoken", "images", "origin", "form_key"]);
+
+/* Back to a form that was sent: sending it again is meant as another task. */
+addEventListener("pageshow", (event) => {
+  if (event.persisted) form.elements.form_key.value = `${Date.now()}${Math.random()}`.slice(0, 40);
+});
 
 function draft() {
   return [...new FormData(form)].filter(([name]) => !IGNORED.has(name));

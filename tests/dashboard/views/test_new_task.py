@@ -40,6 +40,13 @@ def test_a_task_is_submitted_and_shown(send):
     assert (task.tags, task.priority, task.owner.username) == (["a", "b"], 0, "bob")
 
 
+def test_a_form_sent_twice_is_one_task_and_a_changed_one_another(send):
+    answers = [send(form_key="k1"), send(form_key="k1"), send(form_key="k1", prompt="Another."), send(form_key="k2")]
+    assert [answer.status_code for answer in answers] == [302] * 4
+    assert len({answer["Location"] for answer in answers}) == 3
+    assert Task.objects.count() == 3
+
+
 def test_a_chat_is_sent_as_messages_without_the_empty_ones(send):
     send(type="chat", prompt="", role=["system", "user", "user"], content=["Be brief.", "Why?", " "])
     assert Task.objects.get().messages == [
