@@ -18,6 +18,7 @@ from orchestration.models.tasks import TaskQuerySet
 from orchestration.payloads import TaskRow
 from orchestration.payloads.tasks import PUBLIC_STATUS
 from orchestration.policy.states import TaskStatus
+from orchestration.queries.ids import id_of
 
 STATUSES = tuple(dict.fromkeys(PUBLIC_STATUS.values()))
 _NOT_FILTERS = frozenset({"limit", "cursor", "page", "sort", "wait", "selected"})
@@ -56,6 +57,8 @@ class TaskFilter:
                     + (f"Did you mean {near[0]}?" if near else f"Filters are {', '.join(sorted(known))}."),
                     filter=given,
                 )
+            if any("\0" in value for value in query.getlist(given)):
+                raise InvalidInput("The filter contains the character NUL.", filter=given)
             if name == "text":
                 text = query.get(given, "").strip()
                 continue
@@ -122,7 +125,7 @@ def _checked(values: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
             f"There is no status {', '.join(sorted(unknown))}. It is one of {', '.join(STATUSES)}.", filter="status"
         )
     for name in ("priority", "run"):
-        if not all(value.isdecimal() and len(value) < 19 for value in values.get(name, ())):
+        if any(id_of(value) is None for value in values.get(name, ())):
             raise InvalidInput(f"{name} is a number.", filter=name)
     return {**values, **({"status": statuses} if statuses else {})}
 

@@ -6,6 +6,7 @@ from orchestration import payloads
 from orchestration.errors import NotFound
 from orchestration.models import ModelConfig, Node, NodeModel
 from orchestration.payloads import ModelConfigPayload, NodePayload
+from orchestration.queries.ids import by_id_or_name
 
 
 class KnownModelRow(TypedDict):
@@ -34,7 +35,7 @@ def _with_models(row: Node) -> NodePayload:
 def get_node(id_or_name: str | int) -> Node:
     rows = Node.objects.prefetch_related("node_models__model")
     key = str(id_or_name)
-    row = (rows.filter(pk=int(key)) if key.isdecimal() else rows.filter(name=key)).first()
+    row = by_id_or_name(rows, key)
     if row is None:
         raise NotFound(f"There is no node {id_or_name}.")
     return row

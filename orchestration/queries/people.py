@@ -6,6 +6,7 @@ from orchestration import payloads
 from orchestration.errors import NotFound
 from orchestration.models import Agent, AuditEntry
 from orchestration.payloads import AgentPayload, AuditPayload
+from orchestration.queries.ids import by_id_or_name
 
 
 def agents() -> list[AgentPayload]:
@@ -16,7 +17,7 @@ def get_agent(id_or_name: str | int) -> Agent:
     """Raises NotFound with the nearest names."""
     key = str(id_or_name)
     rows = Agent.objects.select_related("owner")
-    row = (rows.filter(pk=int(key)) if key.isdecimal() else rows.filter(name=key)).first()
+    row = by_id_or_name(rows, key)
     if row is None:
         names = list(Agent.objects.values_list("name", flat=True))
         near = get_close_matches(key, names, n=3, cutoff=0.5)

@@ -15,6 +15,7 @@ from orchestration.models import Run, Task
 from orchestration.payloads import PUBLIC_STATUS, Progress, RunPayload, TaskPayload, TaskRow
 from orchestration.policy.states import UNFINISHED, Priority, TaskStatus
 from orchestration.queries.filters import STATUSES, TaskFilter
+from orchestration.queries.ids import id_of
 from orchestration.queries.waiting import waiting_reasons
 
 MOST_ROWS = 200
@@ -55,9 +56,10 @@ def task_rows(task_filter: TaskFilter, *, limit: int = 50, cursor: str | None = 
 def _read_cursor(cursor: str | None) -> tuple[bool, int | None]:
     if not cursor:
         return False, None
-    if cursor[0] not in "ab" or not cursor[1:].isdecimal():
+    at = id_of(cursor[1:])
+    if cursor[0] not in "ab" or at is None:
         raise InvalidInput("This cursor was not made here; leave it out for the first page.", field="cursor")
-    return cursor[0] == "a", int(cursor[1:])
+    return cursor[0] == "a", at
 
 
 def task_rows_by_id(task_ids: Iterable[int]) -> list[TaskRow]:

@@ -42,7 +42,11 @@ def test_an_unknown_filter_is_answered_with_the_right_one() -> None:
         _read("zzz=1")
 
 
-@pytest.mark.parametrize("query", ["status=broken", "priority=high", "run=x", "run=-1", "priority=" + "9" * 30])
+@pytest.mark.parametrize(
+    "query",
+    ["status=broken", "priority=high", "run=x", "run=-1", "run=%C2%B2", "priority=" + "9" * 30]
+    + [f"{name}=a%00" for name in ("agent", "model", "tag", "text")],
+)
 def test_a_bad_value_is_refused_with_the_filter_named(query: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         _read(query)
@@ -57,7 +61,7 @@ words = st.frozensets(st.text(st.characters(categories=["L", "N"]), min_size=1, 
     model=words,
     tag=words,
     priority=st.frozensets(st.sampled_from("012")),
-    text=st.text(max_size=8).map(str.strip),
+    text=st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8).map(str.strip),
 )
 def test_what_is_written_into_a_url_is_read_back(**fields: Any) -> None:
     wanted = TaskFilter(**fields)

@@ -22,8 +22,9 @@ def test_an_unknown_agent_is_answered_with_those_there_are(agent: Agent, make_ag
         queries.get_agent("wirter")
     with pytest.raises(NotFound, match="There are: coder, writer"):
         queries.get_agent("zzzz")
-    with pytest.raises(NotFound):
-        queries.get_agent("9" * 30)
+    for odd in ("9" * 30, "9" * 5000, "²", "٣", "writer\0"):
+        with pytest.raises(NotFound):
+            queries.get_agent(odd)
 
 
 def test_agents_are_one_query(agent: Agent, make_agent: Callable[..., Agent], django_assert_num_queries: Any) -> None:

@@ -1,0 +1,23 @@
+"""Ids as people and programs write them into addresses and filters."""
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
+
+LONGEST = 18
+"""Digits: any longer number is beyond what a database counts to."""
+
+
+def id_of(text: str) -> int | None:
+    """None for what cannot be the id of anything."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST else None
+
+
+def by_id_or_name(rows: QuerySet[Row], key: str) -> Row | None:
+    """No name holds the character NUL, and PostgreSQL does not even take the question."""
+    number = id_of(key)
+    if number is not None:
+        return rows.filter(pk=number).first()
+    return None if "\0" in key else rows.filter(name=key).first()
