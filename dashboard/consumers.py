@@ -2,11 +2,13 @@
 # mypy: disable-error-code="no-untyped-call"
 
 import asyncio
+import logging
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -18,6 +20,8 @@ from dashboard.live.session import Session
 from orchestration import payloads
 from orchestration.models import User
 from orchestration.permissions import Action, Actor, allowed
+
+log = logging.getLogger(__name__)
 
 LOGGED_OUT = 4401
 NOT_ALLOWED = 4403
@@ -55,10 +59,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await session.close()
 
     async def _watch_login(self, user_id: int) -> None:
-        """A session that ends elsewhere ends here."""
+        """A session that ends elsewhere ends here, at the latest when the database answers again."""
         while True:
             await asyncio.sleep(CHECK_LOGIN_SECONDS)
-            if await read(_user_of, self.scope["session"].session_key) != user_id:
+            try:
+                still_in = await read(_user_of, self.scope["session"].session_key) == user_id
+            except DatabaseError as error:
+                log.warning("could not look whether %s is still logged in: %s", user_id, error)
+                continue
+            if not still_in:
                 await self.close(LOGGED_OUT)
                 return
 

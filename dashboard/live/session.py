@@ -321,7 +321,7 @@ def _parsed(text: str) -> Message:
         raise InvalidInput(f"A message has at most {MESSAGE_CHARACTERS} characters.")
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict) or str(message.get("type")) not in Session._HANDLERS:
         raise InvalidInput(f"A message is a JSON object whose type is one of {', '.join(Session._HANDLERS)}.")

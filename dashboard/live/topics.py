@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from typing import Any, ClassVar, Protocol
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from orchestration import payloads, queries
 from orchestration.errors import InvalidInput
 from orchestration.payloads import TaskRow
 from orchestration.permissions import Actor
+from orchestration.queries.ids import id_of
 
 REFRESH_SECONDS = 1.0
 REASONS_SECONDS = 2.0
@@ -206,9 +208,9 @@ class Tasks(Topic):
 
     def __init__(self, port: Port, argument: str, query: str) -> None:
         super().__init__(port, argument, query)
-        given = QueryDict(query)
+        given = parsed(query)
         self.filter = queries.TaskFilter.from_query(given)
-        self.limit = int(given.get("limit", "")) if given.get("limit", "").isdigit() else ROWS_SHOWN
+        self.limit = id_of(given.get("limit", "")) or ROWS_SHOWN
         self.cursor = given.get("cursor")
         self.counts = Refresher(port, "counts", lambda: {"counts": queries.task_counts()})
         self.known: dict[int, TaskRow] = {}
@@ -348,6 +350,14 @@ def _run(run_id: int) -> Parts:
 
 
 def number(argument: str) -> int:
-    if not argument.isascii() or not argument.isdigit() or len(argument) > 18:
+    found = id_of(argument)
+    if found is None:
         raise InvalidInput(f"{argument!r} is not an id.")
-    return int(argument)
+    return found
+
+
+def parsed(query: str) -> QueryDict:
+    try:
+        return QueryDict(query)
+    except TooManyFieldsSent as error:
+        raise InvalidInput("The filter has too many fields.") from error

@@ -3,6 +3,7 @@
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 
 from dashboard import consumers
@@ -134,3 +135,17 @@ async def test_a_session_that_ends_closes_its_sockets(monkeypatch, connect, cook
 
     await read(end)
     assert await close_code(socket) == consumers.LOGGED_OUT
+
+
+async def test_a_database_that_is_away_for_a_moment_ends_no_watch(monkeypatch, connect, cookie_of, carol):
+    monkeypatch.setattr(consumers, "CHECK_LOGIN_SECONDS", 0.05)
+    answers = [OperationalError("away"), OperationalError("away"), None]
+
+    def look(_):
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(consumers, "_user_of", look)
+    assert await close_code(await connect(await read(cookie_of, carol))) == consumers.LOGGED_OUT
+    assert answers == []
