@@ -12,7 +12,7 @@ from orchestration.ollama.addresses import AddressPolicy
 from orchestration.ollama.exchange import Answer, Patience, exchange
 from orchestration.ollama.transport import guarded_transport
 
-LONG = timedelta(minutes=1)
+LONG = timedelta(hours=1)
 PATIENT = Patience(first=LONG, between=LONG)
 Ask = Callable[..., AbstractAsyncContextManager[Answer]]
 
@@ -20,7 +20,8 @@ Ask = Callable[..., AbstractAsyncContextManager[Answer]]
 @pytest.fixture
 async def ask() -> AsyncIterator[Ask]:
     """Sends one GET and gives the answer that is under way."""
-    async with httpx.AsyncClient(transport=guarded_transport(AddressPolicy(), verify_tls=True)) as client:
+    transport = guarded_transport(AddressPolicy(), verify_tls=True)
+    async with httpx.AsyncClient(transport=transport, timeout=None) as client:
 
         @asynccontextmanager
         async def send(url: str, patience: Patience = PATIENT, **options: Any) -> AsyncIterator[Answer]:

@@ -130,7 +130,7 @@ async def test_an_end_that_does_not_come_is_not_waited_for(ask: Ask, monkeypatch
         left.set()
 
     async with RawServer(play) as server:
-        async with ask(server.url) as answer:
+        async with asyncio.timeout(10), ask(server.url) as answer:
             await answer.lines()
             await answer.finish()
         await left.wait()

@@ -1,5 +1,6 @@
 """Answers that are no answers: refused, redirected, nobody there."""
 
+import asyncio
 import json
 
 import pytest
@@ -22,7 +23,7 @@ async def test_the_words_of_a_refusal_that_never_ends_are_not_waited_for(
 
     async with RawServer(play) as server:
         with pytest.raises(Refused, match=r"^HTTP 503 without a reason$") as caught:
-            async with ask(server.url):
+            async with asyncio.timeout(10), ask(server.url):
                 pytest.fail("it was refused")
     assert (caught.value.status, caught.value.retryable) == (503, True)
 
