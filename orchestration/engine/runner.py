@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from orchestration.engine import requests
 from orchestration.engine.clients import new_client
@@ -23,7 +23,7 @@ from orchestration.engine.feeds import Feed
 from orchestration.engine.frames import Frames
 from orchestration.engine.handles import CURRENT, Handle, Outcome, Stopped, StopReason
 from orchestration.engine.leases import Leases
-from orchestration.engine.writer import Writer, timed
+from orchestration.engine.writer import Writer, WriterClosed, timed
 from orchestration.errors import DroverError, InternalError, TimedOut
 from orchestration.ollama import wire
 from orchestration.ollama.client import OllamaClient
@@ -72,9 +72,7 @@ class Runner:
         if handle.reason is not None:
             await self._write_stop(handle.reason, attempt_id, token, "", "")
             return
-        work, began = await self._writer.call(
-            timed, attempts.start, attempt_id=attempt_id, token=token, worker=self._worker
-        )
+        work, began = await self._start(attempt_id, token)
         if work is None:
             log.debug("attempt %s is not ours to start", attempt_id)
             return
@@ -86,6 +84,19 @@ class Runner:
         finally:
             self._leases.release(attempt_id)
             feed.close(end)
+
+    async def _start(self, attempt_id: int, token: str) -> tuple[AttemptWork | None, float]:
+        """What cannot be started for a fault of ours would be granted again with every lease that ends, for ever."""
+        try:
+            return await self._writer.call(
+                timed, attempts.start, attempt_id=attempt_id, token=token, worker=self._worker
+            )
+        except (OperationalError, InterfaceError, WriterClosed):
+            raise
+        except Exception as error:
+            log.exception("attempt %s could not be started", attempt_id)
+            await self._writer.call(attempts.fail, attempt_id=attempt_id, token=token, error=_our_fault(error))
+            return None, 0.0
 
     def _open_feed(self, work: AttemptWork) -> Feed:
         limit = work.options.get("num_predict") if work.type != TaskType.EMBED else None
@@ -116,8 +127,7 @@ class Runner:
             return await self._write_failure(work, feed, sent, error)
         except Exception as error:
             log.exception("attempt %s of task %s failed inside Drover", work.attempt_id, work.task_id)
-            words = f"A fault inside Drover ({type(error).__name__}); the worker's log has the details."
-            return await self._write_failure(work, feed, sent, InternalError(words))
+            return await self._write_failure(work, feed, sent, _our_fault(error))
 
     async def _ask(self, work: AttemptWork, sent: dict[str, Any], feed: Feed) -> AttemptResult:
         limit = work.timeout.total_seconds() if work.timeout else None
@@ -184,6 +194,10 @@ class Runner:
                 words = f"the worker {self._worker} was stopped"
                 await self._writer.call(attempts.give_back, attempt_id=attempt_id, token=token, reason=words)
         return "lost"
+
+
+def _our_fault(error: Exception) -> InternalError:
+    return InternalError(f"A fault inside Drover ({type(error).__name__}); the worker's log has the details.")
 
 
 def _storable(text: str) -> str:

@@ -161,6 +161,16 @@ def test_a_fault_of_our_own_fails_the_attempt_and_is_logged(grant, run, monkeypa
     assert "ZeroDivisionError: oops" in caplog.text
 
 
+def test_what_cannot_be_started_for_a_fault_of_our_own_fails_instead_of_coming_back(grant, run, monkeypatch, caplog):
+    def broken(*_):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(attempts, "work_of", broken)
+    task = run(granted(grant))
+    assert (task.status, task.error_code) == (TaskStatus.FAILED, "internal_error")
+    assert "could not be started" in caplog.text
+
+
 def test_cancelled_while_it_writes_it_keeps_what_was_written(grant, run, gpu):
     attempt = granted(grant, model=SLOW, options={"num_predict": 2000})
 
