@@ -86,6 +86,8 @@ def _odd(request: HttpRequest) -> HttpResponseBase | None:
     """PostgreSQL has no NUL in its texts, so no name and no filter can have one."""
     if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
         return problems.problem(400, "invalid_input", "The address contains the character NUL.")
+    if "\0" in request.headers.get("Idempotency-Key", ""):
+        return problems.problem(400, "invalid_input", "The Idempotency-Key contains the character NUL.")
     return None
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from orchestration.errors import InvalidInput
+
+DEEPEST = 100
+"""Objects and lists inside one another."""
+NAME_SHOWN = 80
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -33,6 +37,7 @@ class Body(BaseModel):
 
 
 def unknown(name: str, known: list[str]) -> str:
+    name = name[:NAME_SHOWN]
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
     return f"has no field {name}; {hint}"
@@ -43,6 +48,7 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         data = json.loads(request.body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        _refuse_deep(data)
         if b"\\u" in request.body or b"\x00" in request.body:
             _refuse_unstorable(data)
         return data  # type: ignore[no-any-return]
@@ -57,6 +63,20 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise InvalidInput(f"The number {digits[:40]} is too large.")
     return number
+
+
+def _refuse_deep(data: Any) -> None:
+    """What can just be read could not be written again, to the database or into a page, with more on the stack."""
+    level = [data]
+    for _ in range(DEEPEST):
+        level = [part for item in level for part in _parts(item) if isinstance(part, dict | list)]
+        if not level:
+            return
+    raise InvalidInput("The body is nested too deeply.")
+
+
+def _parts(item: Any) -> Iterable[Any]:
+    return item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
 
 
 def _refuse_unstorable(data: Any) -> None:

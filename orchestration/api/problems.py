@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
@@ -121,6 +121,10 @@ def of_size(request: HttpRequest, error: RequestDataTooBig) -> JsonResponse:
     return of_drover(request, PayloadTooLarge(words, limit_bytes=limit))
 
 
+def of_suspicion(request: HttpRequest, error: SuspiciousOperation) -> JsonResponse:
+    return of_drover(request, InvalidInput(str(error) or "This request is not one that Drover understands."))
+
+
 def of_cut_body(request: HttpRequest, error: UnreadablePostError) -> JsonResponse:
     return of_drover(request, InvalidInput("The body ended before it was complete."))
 
@@ -156,6 +160,7 @@ _TRANSLATIONS: dict[type[Exception], Callable[[HttpRequest, Any], JsonResponse]]
     HttpError: of_http,
     AuthenticationError: of_http,
     RequestDataTooBig: of_size,
+    SuspiciousOperation: of_suspicion,
     UnreadablePostError: of_cut_body,
     Http404: of_absence,
     OperationalError: of_database,

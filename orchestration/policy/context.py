@@ -14,6 +14,9 @@ from orchestration.errors import InvalidInput
 BUCKETS = (4096, 8192, 16384, 32768, 65536, 131072, 262144)
 """Context sizes in tokens. A request gets the smallest that holds what it asks for."""
 
+LARGEST = 2**63 - 1
+"""Servers read whole numbers into 64 bits."""
+
 RUNNER_OPTIONS = frozenset({"num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "draft_num_predict"})
 RETIRED_OPTIONS = frozenset(
     {"mirostat", "mirostat_tau", "mirostat_eta", "penalize_newline", "tfs_z", "low_vram", "f16_kv", "logits_all"}
@@ -68,6 +71,7 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(name: str, value: Any) -> Any:
     option = OPTIONS.get(name)
     if option is None:
+        name = name[:80]
         near = get_close_matches(name, OPTIONS, n=1)
         hint = f" Did you mean {near[0]}?" if near else f" Known options: {', '.join(OPTIONS)}."
         raise InvalidInput(f"There is no option {name}.{hint}", option=name)
@@ -94,6 +98,8 @@ def _number(name: str, value: Any, kind: type) -> float:
         raise InvalidInput(f"The option {name} takes {word}, not {value!r}.", option=name)
     if value != value or abs(value) == float("inf"):
         raise InvalidInput(f"The option {name} takes a finite number.", option=name)
+    if abs(value) > LARGEST:
+        raise InvalidInput(f"The option {name} is too large.", option=name)
     return int(value) if kind is int else float(value)
 
 

@@ -8,6 +8,8 @@ from orchestration.models import Agent, AuditEntry
 from orchestration.payloads import AgentPayload, AuditPayload
 from orchestration.queries.ids import by_id_or_name
 
+NAME_SHOWN = 80
+
 
 def agents() -> list[AgentPayload]:
     return [payloads.agent(row) for row in Agent.objects.select_related("owner")]
@@ -19,6 +21,7 @@ def get_agent(id_or_name: str | int) -> Agent:
     rows = Agent.objects.select_related("owner")
     row = by_id_or_name(rows, key)
     if row is None:
+        key = key[:NAME_SHOWN]
         names = list(Agent.objects.values_list("name", flat=True))
         near = get_close_matches(key, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names[:10])}."

@@ -46,9 +46,10 @@ class TaskSpec:
 def checked(spec: TaskSpec) -> TaskSpec:
     """The spec with options, tags and priority made right. Raises InvalidInput that says what to change."""
     if spec.type not in set(TaskType):
-        near = get_close_matches(spec.type, [str(word) for word in TaskType], n=1, cutoff=0.4)
+        shown = spec.type[:80]
+        near = get_close_matches(shown, [str(word) for word in TaskType], n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]}?" if near else f"Types are {', '.join(TaskType)}."
-        raise InvalidInput(f"There is no task type {spec.type!r}. {hint}", field="type")
+        raise InvalidInput(f"There is no task type {shown!r}. {hint}", field="type")
     _check_content(spec)
     _check_size(spec)
     _check_extras(spec)

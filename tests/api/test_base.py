@@ -43,3 +43,12 @@ def test_the_root_leads_to_the_documentation(anybody: ApiClient) -> None:
 @pytest.mark.parametrize("path", ["agents/a%00b", "tasks?text=a%00b", "tasks?cursor=%00"])
 def test_an_address_with_nul_is_refused(bob_api: ApiClient, path: str) -> None:
     assert "NUL" in refusal(bob_api.get(path), 400, "invalid_input")["message"]
+
+
+def test_a_key_with_nul_is_refused(bob_api: ApiClient, agent: Agent) -> None:
+    body = {"agent_id": "writer", "tasks": [{"type": "generate", "input": "x"}]}
+    refusal(bob_api.post("tasks", body, Idempotency_Key="a\0b"), 400, "invalid_input")
+
+
+def test_more_parameters_than_anybody_needs_are_refused(bob_api: ApiClient) -> None:
+    refusal(bob_api.get("tasks?" + "status=failed&" * 1100), 400, "invalid_input")

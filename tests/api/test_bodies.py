@@ -33,6 +33,7 @@ def test_broken_json_is_told_by_every_route(bob_api: ApiClient) -> None:
         (b"null", "the body: must be an object"),
         (b"\xff\xfe", "UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"name": ' + b"[" * 101 + b"]" * 101 + b"}", "nested too deeply"),
         (b'{"name": NaN}', "NaN"),
         (b'{"name": Infinity}', "Infinity"),
         (b'{"name": -1e999}', "-1e999 is too large"),
@@ -48,6 +49,17 @@ def test_a_body_that_cannot_be_used_is_refused_in_words(
     assert words in refusal(alice_api.post(route, body), 400, "invalid_input")["message"]
     assert not Run.objects.exists()
     assert not Agent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"agent_id": "{}"}, {"{}": 1}, {"tasks": [{"type": "{}", "input": "x"}]}, {"parameters": {"{}": 1}}],
+)
+def test_a_name_of_megabytes_is_not_pondered_nor_sent_back(bob_api: ApiClient, agent: Agent, odd: Any) -> None:
+    body = {"agent_id": "writer", "tasks": [{"type": "generate", "input": "x"}], **odd}
+    answer = bob_api.post("tasks", json.dumps(body).replace("{}", "ab" * 1_000_000).encode())
+    assert 400 <= answer.status_code < 500
+    assert len(answer.content) < 1000
 
 
 def test_text_beyond_the_basic_plane_is_kept(bob_api: ApiClient) -> None:

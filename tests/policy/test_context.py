@@ -64,6 +64,8 @@ def test_none_means_not_set() -> None:
         ("num_ctx", 10**9),
         ("seed", float("nan")),
         ("seed", float("inf")),
+        ("seed", 10**19),
+        ("temperature", 10**400),
         ("stop", [1]),
         ("stop", {"a": "b"}),
     ],
