@@ -13,7 +13,8 @@ from uuid import uuid4
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
-from orchestration.errors import DroverError
+from orchestration.api.bodies import read_json
+from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Agent, Node, Task
 from orchestration.payloads import AgentPayload
 from orchestration.policy.context import BUCKETS
@@ -178,8 +179,10 @@ class TaskForm(OptionsForm):
         if self.data.get("format") != "schema":
             return None
         try:
-            schema = json.loads(text)
-        except ValueError as error:
+            schema = read_json(text.encode())
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+        except (ValueError, RecursionError) as error:
             raise forms.ValidationError(f"This is not JSON: {error}.") from error
         if not isinstance(schema, dict):
             raise forms.ValidationError("A schema is a JSON object.")

@@ -47,15 +47,20 @@ class StrictParser(Parser):
     """JSON as the standard has it: no NaN, no text that cannot be stored."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        data = json.loads(request.body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
-        _refuse_deep(data)
-        if b"\\u" in request.body or b"\x00" in request.body:
-            _refuse_unstorable(data)
-        return data  # type: ignore[no-any-return]
+        return read_json(request.body)  # type: ignore[no-any-return]
+
+
+def read_json(text: bytes) -> Any:
+    """Raises InvalidInput for what cannot be kept, ValueError or RecursionError for what is no JSON at all."""
+    data = json.loads(text.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+    _refuse_deep(data)
+    if b"\\u" in text or b"\x00" in text:
+        _refuse_unstorable(data)
+    return data
 
 
 def _refuse_constant(name: str) -> None:
-    raise InvalidInput(f"The body is not valid JSON: {name} is not a number there.")
+    raise InvalidInput(f"This is not valid JSON: {name} is not a number there.")
 
 
 def _finite(digits: str) -> float:
@@ -72,7 +77,7 @@ def _refuse_deep(data: Any) -> None:
         level = [part for item in level for part in _parts(item) if isinstance(part, dict | list)]
         if not level:
             return
-    raise InvalidInput("The body is nested too deeply.")
+    raise InvalidInput("This is nested too deeply.")
 
 
 def _parts(item: Any) -> Iterable[Any]:
