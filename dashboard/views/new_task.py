@@ -11,6 +11,7 @@ from dashboard.views import actor, done, page
 from orchestration import queries
 from orchestration.errors import DroverError, NotAllowed
 from orchestration.models import Task
+from orchestration.queries.ids import id_of
 from orchestration.services import tasks
 
 
@@ -39,7 +40,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def _original(request: HttpRequest) -> Task | None:
     """The task named by ``?from=task:12``, or by the hidden field that keeps it."""
     kind, _, number = (request.POST.get("origin") or request.GET.get("from") or "").partition(":")
-    return queries.get_task(int(number)) if kind == "task" and number.isdecimal() else None
+    task_id = id_of(number) if kind == "task" else None
+    return None if task_id is None else queries.get_task(task_id)
 
 
 def _initial(request: HttpRequest, original: Task | None, agents: list[Any]) -> dict[str, Any]:

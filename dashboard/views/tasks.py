@@ -23,6 +23,7 @@ from orchestration.payloads import AttemptPayload, TaskPayload, iso
 from orchestration.permissions import Action, Actor, refusal
 from orchestration.policy.states import ENDED, TaskStatus
 from orchestration.queries import TaskFilter
+from orchestration.queries.ids import id_of
 from orchestration.services import tasks
 
 PAGE_ROWS = 100
@@ -286,7 +287,7 @@ BULK: dict[str, tuple[str, Callable[..., Any]]] = {
 @page
 def bulk(request: HttpRequest) -> HttpResponse:
     """One action on many tasks: each for itself, so that one refusal does not hold up the others."""
-    ids = [int(value) for value in request.POST.getlist("ids") if value.isdecimal()][: queries.tasks.MOST_ROWS]
+    ids = list(filter(None, map(id_of, request.POST.getlist("ids"))))[: queries.tasks.MOST_ROWS]
     chosen = BULK.get(request.POST.get("action", ""))
     if not chosen or not ids:
         raise InvalidInput("Tick some tasks, then choose what to do with them.")

@@ -1,5 +1,6 @@
 """How Drover itself is doing: health of its parts, workers, totals, recent errors."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from orchestration.models import Attempt, RoleLease, Task, WorkerProcess
 from orchestration.payloads import stamp
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.queries.tasks import task_counts
+
+log = logging.getLogger(__name__)
 
 SCHEDULER_ROLE = "scheduler"
 
@@ -39,7 +42,8 @@ def _database() -> dict[str, Any]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
-        return _check(False, str(error).partition("\n")[0])
+        log.warning("the database does not answer: %s", error)  # whoever asks need not know its address
+        return _check(False, "does not answer; the log of the web process says why")
     return _check(True, connection.vendor)
 
 

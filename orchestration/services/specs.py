@@ -11,10 +11,12 @@ from django.conf import settings
 
 from orchestration.errors import InvalidInput, PayloadTooLarge
 from orchestration.policy.context import check_options
+from orchestration.policy.routing import full_name
 from orchestration.policy.states import Priority, TaskType
 
 ROLES = ("system", "user", "assistant", "tool")
 THINK_LEVELS = ("low", "medium", "high", "max")
+LONGEST_MODEL_NAME = 200
 MAX_IMAGES = 16
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
@@ -103,6 +105,10 @@ def _check_size(spec: TaskSpec) -> None:
 
 
 def _check_extras(spec: TaskSpec) -> None:
+    if len(full_name(spec.model_name)) > LONGEST_MODEL_NAME:
+        raise InvalidInput(
+            f"A model's name has at most {LONGEST_MODEL_NAME} characters with its tag.", field="model_name"
+        )
     if isinstance(spec.format, str) and spec.format not in ("", "json"):
         raise InvalidInput('format is "json" or a JSON schema; leave it out for plain text.', field="format")
     if isinstance(spec.think, str) and spec.think not in THINK_LEVELS:

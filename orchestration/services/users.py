@@ -45,6 +45,7 @@ def update(*, actor: Actor, user_id: int, **fields: Any) -> User:
     """Raises Conflict when nobody would be left who can manage users."""
     require(actor, Action.MANAGE_USERS)
     user = _locked(user_id)
+    user.role = user.effective_role  # createsuperuser makes admins whose role says less
     before = {name: getattr(user, name) for name in FIELDS}
     _save(user, fields)
     _keep_an_admin()

@@ -34,6 +34,7 @@ def test_embed_takes_a_text_or_several(texts: Any) -> None:
     [
         ({"type": "genrate"}, "type"),
         ({"input": ""}, "input"),
+        ({"model_name": "m" * 194}, "model_name"),
         ({"input": " \n"}, "input"),
         ({"input": ["a list"]}, "input"),
         ({"type": "embed", "input": []}, "input"),

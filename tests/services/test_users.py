@@ -109,6 +109,13 @@ def test_the_last_admin_stays_an_admin(fields: dict[str, Any], as_alice: Actor, 
     users.update(actor=as_alice, user_id=alice.pk, **fields)
 
 
+def test_an_admin_by_createsuperuser_stays_one_when_the_name_is_changed(as_alice: Actor, alice: User) -> None:
+    root = User.objects.create_superuser("root")
+    assert (root.role, root.effective_role) == (Role.OPERATOR, Role.ADMIN)
+    changed = users.update(actor=as_alice, user_id=root.pk, first_name="Ruth")
+    assert (changed.role, changed.is_superuser) == (Role.ADMIN, True)
+
+
 def test_a_person_that_is_not_there_is_not_found(db: None) -> None:
     with pytest.raises(NotFound):
         users.update(actor=SYSTEM, user_id=9, role="viewer")

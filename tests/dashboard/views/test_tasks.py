@@ -250,3 +250,12 @@ def test_nothing_chosen_is_said(sent, as_user, bob):
 def test_a_viewer_changes_nothing(as_user, carol, submitted_task):
     as_user(carol).post(reverse("tasks-bulk"), {"action": "cancel", "ids": [submitted_task.pk]})
     assert Task.objects.get().status == "pending"
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 30, "9" * 5000, "-1", "\0"])
+def test_odd_numbers_are_no_ids(client, bob, number):
+    client.force_login(bob)
+    assert client.post("/tasks/bulk", {"ids": [number], "action": "cancel"}).status_code == 302
+    assert client.get("/new", {"from": f"task:{number}"}).status_code == 200
+    assert client.get("/tasks", {"run": number}).status_code == 400
+    assert client.get("/tasks", {"cursor": f"b{number}"}).status_code == 400
