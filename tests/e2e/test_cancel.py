@@ -47,18 +47,29 @@ def test_while_the_prompt_is_read(drover: Drover, herd: Herd) -> None:
     node.configure(speed=4)
 
 
-def test_while_the_model_is_loaded_and_while_another_load_is_waited_for(drover: Drover, herd: Herd) -> None:
+def test_while_the_model_is_loaded(drover: Drover, herd: Herd) -> None:
     node = _only_on(drover, herd, "gpu-b")
     _free(drover, node)
     node.configure(speed=0.02)
     (loading,) = drover.submit("Triggers a load.", model_name="qwen3:8b")
     until(lambda: node.state()["phases"]["load"] == 1, "a load")
-    (queued,) = drover.submit("Waits behind it.", model_name="llama3.2")
-    until(lambda: node.state()["phases"]["queued"] == 1, "the queue inside Ollama")
-    _cancelled_in(drover, node, "queued", queued)
     _cancelled_in(drover, node, "load", loading)
     assert node.state()["counts"]["aborted_loads"] >= 1
     node.configure(speed=4)
+
+
+def test_while_it_queues_for_a_slot_inside_ollama(drover: Drover, herd: Herd) -> None:
+    node = _only_on(drover, herd, "gpu-a")
+    fast = {"num_predict": 100_000, "num_ctx": 8192}
+    node.configure(slots=1)
+    ids = drover.submit("Has the slot.", "Wants the slot.", parameters=fast)
+    until(lambda: node.state()["phases"]["slot"] == 1, "a queue for the slot")
+    (served,) = until(lambda: [pk for pk in ids if drover.task(pk)["state"] == "generating"], "generating")
+    (queued,) = set(ids) - {served}
+    _cancelled_in(drover, node, "slot", queued)
+    drover.api("POST", f"tasks/{served}/cancel")
+    drover.until_ended(*ids)
+    node.configure(slots=32)
 
 
 def test_a_waiting_task_is_cancelled_at_once(drover: Drover, herd: Herd) -> None:
