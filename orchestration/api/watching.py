@@ -72,8 +72,10 @@ class Watched:
 
     async def changed(self, seconds: float) -> bool:
         """Whether there was news within that time; what happened since the last call counts."""
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the news.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         told = self._news.is_set()
         self._news.clear()
         return told

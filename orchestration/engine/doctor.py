@@ -110,9 +110,9 @@ class _Examination:
         return f"{self._host} is {', '.join(self._addresses)}"
 
     async def _tcp(self) -> str:
-        opening = asyncio.open_connection(self._addresses[0], self._port)
         try:
-            _, writer = await asyncio.wait_for(opening, settings.DROVER_CONNECT_TIMEOUT.total_seconds())
+            async with asyncio.timeout(settings.DROVER_CONNECT_TIMEOUT.total_seconds()):
+                _, writer = await asyncio.open_connection(self._addresses[0], self._port)
         except TimeoutError as error:
             raise _Failed(
                 f"port {self._port} does not answer",

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from orchestration.api import watching
-from orchestration.api.watching import RunState, State, Watch, run_ended, watch
+from orchestration.api.watching import RunState, State, Watch, Watched, run_ended, watch
 
 
 class Table:
@@ -94,3 +94,13 @@ async def test_thousands_are_asked_for_in_slices(table: Table) -> None:
 async def test_one_loop_has_one_watch_for_one_question(table: Table) -> None:
     assert watch(table.read) is watch(table.read)
     assert isinstance(watch(table.read), Watch)
+
+
+async def test_a_waiter_who_is_cancelled_as_the_news_comes_is_cancelled() -> None:
+    watched = Watched(1)
+    waiting = asyncio.create_task(watched.changed(600))
+    await asyncio.sleep(0)
+    watched.tell(RunState(ended=False))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
