@@ -13,6 +13,7 @@ from orchestration.policy.context import check_options
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED
 from orchestration.services import audit, tasks
+from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, save
 
 DEFAULT = "default"
@@ -56,7 +57,7 @@ def update(*, actor: Actor, agent_id: int, **fields: Any) -> Agent:
     return agent
 
 
-@transaction.atomic
+@atomic_again
 def delete(*, actor: Actor, agent_id: int, cancel_tasks: bool = False) -> None:
     """Its tasks keep their history under its name. Refused while some are unfinished, unless they go with it."""
     agent = _locked(agent_id)

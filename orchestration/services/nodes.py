@@ -19,6 +19,7 @@ from orchestration.permissions import Action, Actor, require
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth
 from orchestration.services import attempts, audit
+from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, save
 
 LONGEST_NAME = 200
@@ -37,7 +38,7 @@ def create(*, actor: Actor, **fields: Any) -> Node:
     return node
 
 
-@transaction.atomic
+@atomic_again
 def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
     """A changed address is an unknown server: its health starts anew."""
     require(actor, Action.EDIT_NODE)
@@ -67,7 +68,7 @@ def set_draining(*, actor: Actor, node_id: int, draining: bool) -> Node:
     return node
 
 
-@transaction.atomic
+@atomic_again
 def delete(*, actor: Actor, node_id: int) -> None:
     """What runs on it moves on; the history keeps its name."""
     require(actor, Action.EDIT_NODE)
@@ -91,7 +92,7 @@ class Poll:
     loaded: Sequence[LoadedModel] | None = None
 
 
-@transaction.atomic
+@atomic_again
 def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Node | None:
     """Health with its reason, and what is installed and loaded. A failed part never replaces what is known.
 

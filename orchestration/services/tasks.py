@@ -14,6 +14,7 @@ from orchestration.models import Attempt, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
 from orchestration.services import audit
+from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
 from orchestration.services.specs import TaskSpec, check_priority, check_tags
 from orchestration.services.submission import submit
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 
-@transaction.atomic
+@atomic_again
 def cancel(*, actor: Actor, task_id: int) -> Task:
     """At once for a task that waits; a running one is asked to stop and ends as cancelled when its stream is closed.
 
@@ -45,7 +46,7 @@ def cancel(*, actor: Actor, task_id: int) -> Task:
     return _get(task_id)
 
 
-@transaction.atomic
+@atomic_again
 def cancel_run(*, actor: Actor, run_id: int) -> int:
     """Cancels whatever of the run has not ended. The number of tasks."""
     run = Run.objects.filter(pk=run_id).first()
@@ -163,7 +164,7 @@ def edit_waiting(*, actor: Actor, task_id: int, priority: int | None = None, tag
     return _get(task_id)
 
 
-@transaction.atomic
+@atomic_again
 def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
     """Deletes tasks that have ended, with their attempts; a run without tasks goes too. The number of tasks.
 

@@ -118,6 +118,13 @@ def test_a_success_clears_the_error_of_the_try_before(begin: Give, submitted_tas
     assert task.attempt_count == 2
 
 
+def test_what_was_never_started_does_not_complete(give: Give, submitted_task: Task) -> None:
+    job = give(submitted_task)
+    assert not attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result())
+    assert Attempt.objects.get().ended_at is None
+    assert _fresh(submitted_task).status == "assigned"
+
+
 @pytest.mark.parametrize("end", ["complete", "fail", "cancelled", "give_back"])
 def test_an_end_with_a_wrong_token_or_after_the_end_changes_nothing(
     end: str, begin: Give, submitted_task: Task
