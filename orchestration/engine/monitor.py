@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from orchestration.engine.clients import new_client
-from orchestration.errors import OllamaError
+from orchestration.errors import InvalidNodeAddress, OllamaError
 from orchestration.models import Node
 from orchestration.ollama.client import OllamaClient
 from orchestration.services import nodes
@@ -83,18 +83,23 @@ class Monitor:
             await self._clients.pop(key).aclose()
 
     async def _look(self, node: Node) -> None:
-        key = (node.base_url, node.verify_tls)
-        client = self._clients.get(key)
-        if client is None:
-            client = self._clients[key] = new_client(node.base_url, verify_tls=node.verify_tls)
         server = (node.pk, node.base_url)
         count = self._polls.get(server, 0)
-        poll = await poll_node(client, with_tags=count % TAGS_EVERY == 0)
+        try:
+            poll = await poll_node(self._client_of(node), with_tags=count % TAGS_EVERY == 0)
+        except InvalidNodeAddress as error:  # the settings have become stricter since it was saved
+            poll = Poll(at=timezone.now(), error=error.message)
         self._polls[server] = 0 if poll.error else count + 1
         try:
             await sync_to_async(nodes.record_poll)(node_id=node.pk, poll=poll, base_url=node.base_url)
         except DatabaseError as error:
             log.warning("poll of %s not noted, the database did not answer: %s", node.name, error)
+
+    def _client_of(self, node: Node) -> OllamaClient:
+        key = (node.base_url, node.verify_tls)
+        if key not in self._clients:
+            self._clients[key] = new_client(node.base_url, verify_tls=node.verify_tls)
+        return self._clients[key]
 
 
 def _enabled_nodes() -> Sequence[Node]:

@@ -102,3 +102,11 @@ def test_the_monitor_polls_while_it_leads(simulated, settings):
     stop.set()
     thread.join(20)
     assert node.health == NodeHealth.HEALTHY
+
+
+def test_a_node_whose_address_is_no_longer_allowed_turns_unhealthy_and_says_why(make_node: Callable[..., Node]):
+    node = make_node(base_url="http://169.254.169.254", health=NodeHealth.UNKNOWN)
+    async_to_sync(Monitor(threading.Event(), threading.Event())._look)(node)
+    node.refresh_from_db()
+    assert node.health == NodeHealth.UNHEALTHY
+    assert "never allowed" in node.health_reason
