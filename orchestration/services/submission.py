@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orchestration import events
-from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, TooManyWaiting, Unprocessable
+from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, TooManyWaiting, Unprocessable
 from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.context import bucket
@@ -63,8 +63,10 @@ def submit(
             tasks = _create(run, agent, actor, wanted, allow_missing_models, sequential)
             audit.record(actor, "run.submitted", run, tasks=len(tasks), agent=agent.name)
             _announce(run, tasks)
-    except IntegrityError:
+    except IntegrityError as error:
         earlier = _earlier(actor, idempotency_key, request_hash) if idempotency_key else None
+        if earlier is None and not Agent.objects.filter(pk=agent.pk).exists():
+            raise NotFound(f"The agent {agent.name} has just been deleted.") from error
         if earlier is None:
             raise
         return earlier

@@ -9,7 +9,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orchestration import events
-from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotAllowed, TooManyWaiting, Unprocessable
+from orchestration.errors import (
+    Conflict,
+    InvalidInput,
+    ModelUnavailable,
+    NotAllowed,
+    NotFound,
+    TooManyWaiting,
+    Unprocessable,
+)
 from orchestration.models import Agent, AuditEntry, Lane, ModelConfig, Node, Run, Task, TaskDependency
 from orchestration.permissions import Actor
 from orchestration.services.specs import TaskSpec
@@ -228,3 +236,11 @@ def test_a_model_outside_the_agents_list_is_refused_with_what_it_may_use(
     assert not Task.objects.exists()
     run = submit(actor=as_bob, agent=agent, specs=[replace(ONE, model_name="LLAMA3.2")])
     assert run.tasks.get().model_name == "llama3.2:latest"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_agent_that_is_deleted_meanwhile_is_not_found(as_bob: Actor, node: Node, agent: Agent) -> None:
+    Agent.objects.get(pk=agent.pk).delete()
+    with pytest.raises(NotFound, match="just been deleted"):
+        submit(actor=as_bob, agent=agent, specs=[TaskSpec(type="generate", input="Say hello.")])
+    assert not Run.objects.exists()
