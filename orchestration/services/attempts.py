@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orchestration import queue
-from orchestration.errors import DroverError
+from orchestration.errors import DroverError, Refused
 from orchestration.models import Attempt, NodeModel, Task
 from orchestration.ollama.wire import Metrics
 from orchestration.policy.retries import RetryPolicy, next_delay
@@ -169,7 +170,8 @@ def fail(
     task = attempt.task
     tries = task.tries + 1
     policy = RetryPolicy(max_tries=task.max_tries, first_delay=settings.DROVER_RETRY_DELAY)
-    delay = next_delay(policy, tries=tries, retryable=error.retryable, spread=random.random())
+    retryable = error.retryable or _another_node_has_it(attempt, error)
+    delay = next_delay(policy, tries=tries, retryable=retryable, spread=random.random())
     if task.cancel_requested_at:
         _cancel(task, token, now, output, thinking)
     elif delay is None:
@@ -181,6 +183,15 @@ def fail(
             _cancel(task, token, now, output, thinking)
     announce_tasks([task.pk], wake=True)
     return True
+
+
+def _another_node_has_it(attempt: Attempt, error: DroverError) -> bool:
+    """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
+    if not isinstance(error, Refused) or error.status != HTTPStatus.NOT_FOUND:
+        return False
+    holders = NodeModel.objects.filter(model__name=attempt.model_name, installed=True)
+    holders.filter(node_id=attempt.node_id).update(installed=False)
+    return holders.filter(node__enabled=True).exists()
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """Attempts: every step is fenced by the token, ends leave nothing half done, lost work comes back."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -202,6 +203,24 @@ def test_work_that_a_stopping_worker_gives_back_waits_again_and_is_no_try(begin:
     task, attempt = _fresh(submitted_task), Attempt.objects.get()
     assert (task.status, task.tries, task.not_before) == ("pending", 0, None)
     assert (attempt.status, attempt.counts_as_try, attempt.error) == ("lost", False, "the worker stops")
+
+
+def test_a_model_that_is_gone_from_one_node_is_asked_for_on_another(
+    begin: Give, submitted_task: Task, make_node: Callable[..., Node]
+) -> None:
+    gone = Refused("model 'llama3.2' not found", status=404)
+    make_node("gpu-b")
+    job = begin(submitted_task)
+    assert attempts.fail(attempt_id=job.attempt_id, token=job.token, error=gone)
+    assert _fresh(submitted_task).status == "pending"
+    assert list(NodeModel.objects.filter(installed=True).values_list("node__name", flat=True)) == ["gpu-b"]
+
+
+def test_a_model_that_no_other_node_has_fails_at_once(begin: Give, submitted_task: Task) -> None:
+    job = begin(submitted_task)
+    gone = Refused("model 'llama3.2' not found", status=404)
+    assert attempts.fail(attempt_id=job.attempt_id, token=job.token, error=gone)
+    assert _fresh(submitted_task).status == "failed"
 
 
 def test_a_task_whose_worker_keeps_dying_is_given_up(begin: Give, submitted_task: Task, settings: Any) -> None:
