@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 
+from dashboard.login import AdminLoginForm
 from orchestration.models import AuditEntry
 
 SECTIONS = {
@@ -23,6 +24,7 @@ class DroverAdminSite(AdminSite):
     site_title = "Drover admin"
     index_title = "Admin"
     empty_value_display = "—"
+    login_form = AdminLoginForm
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Sections by what people look for, not by Django application. A table nobody placed comes last."""

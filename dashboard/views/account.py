@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
+from dashboard.login import LoginForm
 from orchestration.services.users import use_login_link
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -13,6 +14,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 class PasswordLogin(LoginView):
     template_name = "account/login.html"
+    authentication_form = LoginForm
     redirect_authenticated_user = True
 
 

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from orchestration import queue
-from orchestration.errors import DroverError, Refused
-from orchestration.models import Attempt, NodeModel, Task
+from orchestration.errors import DroverError, Refused, StreamTruncated, Unreachable
+from orchestration.models import Attempt, Node, NodeModel, Task
 from orchestration.ollama.wire import Metrics
 from orchestration.policy.retries import RetryPolicy, next_delay
 from orchestration.policy.states import AttemptStatus, TaskStatus
@@ -181,13 +181,25 @@ def fail(
         words = {"error": error.message, "error_code": error.code}
         if not _requeue(task, token, not_before=now + delay, tries=tries, **words):
             _cancel(task, token, now, output, thinking)
+    if _is_the_connections_fault(error):
+        # After the commit: a poll locks the node first and its attempts then.
+        transaction.on_commit(lambda: _doubt(attempt.node_id), robust=True)
     announce_tasks([task.pk], wake=True)
     return True
 
 
+def _is_the_connections_fault(error: DroverError) -> bool:
+    return isinstance(error, Unreachable) or (isinstance(error, StreamTruncated) and error.detail.get("cause") == "lost")
+
+
+def _doubt(node_id: int | None) -> None:
+    """As one failed look: until the node has answered one, no other task spends a try on it."""
+    Node.objects.filter(pk=node_id, failures=0).update(failures=1)
+
+
 def _another_node_has_it(attempt: Attempt, error: DroverError) -> bool:
     """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
-    if not isinstance(error, Refused) or error.status != HTTPStatus.NOT_FOUND:
+    if not isinstance(error, Refused) or error.status != HTTPStatus.NOT_FOUND or attempt.node_id is None:
         return False
     holders = NodeModel.objects.filter(model__name=attempt.model_name, installed=True)
     holders.filter(node_id=attempt.node_id).update(installed=False)
