@@ -99,6 +99,8 @@ def _refusal(node: Node) -> str:
     if node.health == NodeHealth.UNHEALTHY:
         since = f" since {node.health_changed_at:%H:%M} UTC" if node.health_changed_at else ""
         return f"{node.name} offline{since}: {node.health_reason}"
+    if node.failures:
+        return f"{node.name} did not answer just now; it is asked again"
     return f"{node.name} is draining" if node.draining else ""
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -181,19 +182,20 @@ def fail(
         words = {"error": error.message, "error_code": error.code}
         if not _requeue(task, token, not_before=now + delay, tries=tries, **words):
             _cancel(task, token, now, output, thinking)
-    if _is_the_connections_fault(error):
+    if attempt.node_id and _is_the_connections_fault(error):
         # After the commit: a poll locks the node first and its attempts then.
-        transaction.on_commit(lambda: _doubt(attempt.node_id), robust=True)
+        transaction.on_commit(partial(_doubt, attempt.node_id), robust=True)
     announce_tasks([task.pk], wake=True)
     return True
 
 
 def _is_the_connections_fault(error: DroverError) -> bool:
-    return isinstance(error, Unreachable) or (isinstance(error, StreamTruncated) and error.detail.get("cause") == "lost")
+    lost = isinstance(error, StreamTruncated) and error.detail.get("cause") == "lost"
+    return lost or isinstance(error, Unreachable)
 
 
-def _doubt(node_id: int | None) -> None:
-    """As one failed look: until the node has answered one, no other task spends a try on it."""
+def _doubt(node_id: int) -> None:
+    """As one failed look: until the node answers the next one, no task spends a try on it."""
     Node.objects.filter(pk=node_id, failures=0).update(failures=1)
 
 

@@ -66,6 +66,7 @@ def test_stale_and_stopping_workers_give_no_room(db: None) -> None:
         ({"enabled": False}, "is disabled"),
         ({"draining": True}, "is draining"),
         ({"health": NodeHealth.UNKNOWN}, "has not answered yet"),
+        ({"failures": 1}, "did not answer just now"),
         ({"health": NodeHealth.UNHEALTHY, "health_reason": "connection refused"}, "offline: connection refused"),
     ],
 )

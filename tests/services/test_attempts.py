@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from orchestration.errors import DroverError, Refused, StreamFailed, Unreachable
+from orchestration.errors import DroverError, Refused, StreamFailed, StreamTruncated, Unreachable
 from orchestration.models import Attempt, ModelConfig, Node, NodeModel, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus, TaskStatus
@@ -159,6 +159,39 @@ def test_an_error_that_may_pass_is_tried_again_later_elsewhere(
     assert timedelta(seconds=4) <= task.not_before - now <= timedelta(seconds=6)
     assert attempt.retry_at == task.not_before
     assert (task.node_id, task.node_name, task.model_used, task.started_at) == (node.pk, "", "", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"),
+    [
+        (Unreachable("connection refused by gpu-a"), 1),
+        (StreamTruncated("The connection to gpu-a was lost", cause="lost"), 1),
+        (StreamTruncated("gpu-a ended its answer early", cause="ended_early"), 0),
+        (Refused("out of memory", status=500), 0),
+    ],
+)
+def test_a_broken_connection_puts_the_node_in_doubt_and_no_other_error_does(
+    begin: Give,
+    submitted_task: Task,
+    node: Node,
+    error: DroverError,
+    failures: int,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    job = begin(submitted_task)
+    with django_capture_on_commit_callbacks(execute=True):
+        attempts.fail(attempt_id=job.attempt_id, token=job.token, error=error)
+    assert Node.objects.get(pk=node.pk).failures == failures
+
+
+def test_a_doubt_shortens_no_count_of_failed_looks(
+    begin: Give, submitted_task: Task, node: Node, django_capture_on_commit_callbacks: Any
+) -> None:
+    Node.objects.update(failures=2)
+    job = begin(submitted_task)
+    with django_capture_on_commit_callbacks(execute=True):
+        attempts.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("connection refused by gpu-a"))
+    assert Node.objects.get(pk=node.pk).failures == 2
 
 
 def test_an_error_that_will_be_repeated_fails_at_once_with_its_words(begin: Give, submitted_task: Task) -> None:
