@@ -137,23 +137,26 @@ class _Examination:
         return f"{len(self._installed)} installed"
 
     async def _generate(self) -> str:
-        model = self._test_model()
+        model = await self._test_model()
         chunks = await self._ask(model)
         return f"{model} answers" if chunks else f"{model} answered nothing"
 
     async def _stream(self) -> str:
-        pieces = await self._ask(self._test_model())
+        pieces = await self._ask(await self._test_model())
         if pieces < 2:
             raise _Failed("the answer came in one piece", _FIXES["Stream"])
         return f"{pieces} pieces, one by one"
 
-    def _test_model(self) -> str:
-        if self._model:
-            return self._model
-        able = [item for item in self._installed if "embedding" not in item.capabilities and not item.remote]
-        if not able:
-            raise _Failed("only embedding models are installed", "On the server: ollama pull llama3.2")
-        return min(able, key=lambda item: item.size_bytes).name
+    async def _test_model(self) -> str:
+        if self._model is None:
+            self._model = await self._smallest_that_writes()
+        return self._model
+
+    async def _smallest_that_writes(self) -> str:
+        for item in sorted(self._installed, key=lambda item: item.size_bytes):
+            if not item.remote and "embedding" not in (await self.client.described(item)).capabilities:
+                return item.name
+        raise _Failed("only embedding models are installed", "On the server: ollama pull llama3.2")
 
     async def _ask(self, model: str) -> int:
         """How many pieces a short answer came in."""

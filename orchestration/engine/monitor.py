@@ -12,9 +12,10 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from orchestration.engine.clients import new_client
-from orchestration.errors import InvalidNodeAddress, OllamaError
+from orchestration.errors import InvalidNodeAddress, OllamaError, Refused
 from orchestration.models import Node
 from orchestration.ollama.client import OllamaClient
+from orchestration.ollama.wire import InstalledModel
 from orchestration.services import nodes
 from orchestration.services.nodes import Poll
 
@@ -23,8 +24,14 @@ log = logging.getLogger(__name__)
 TAGS_EVERY = 5
 """What is installed changes rarely: it is asked for with every fifth poll, and at the first."""
 
+DESCRIBED_PER_POLL = 20
+"""Models of an older server are asked about one by one, which must not keep what else was seen waiting."""
 
-async def poll_node(client: OllamaClient, *, with_tags: bool) -> Poll:
+Descriptions = dict[tuple[str, str], InstalledModel]
+"""What older servers told of their models, by name and digest."""
+
+
+async def poll_node(client: OllamaClient, *, with_tags: bool, descriptions: Descriptions | None = None) -> Poll:
     """One look. A part that fails makes the poll a failed one; what was known before stays."""
     started = time.monotonic()
     try:
@@ -32,9 +39,30 @@ async def poll_node(client: OllamaClient, *, with_tags: bool) -> Poll:
         latency = time.monotonic() - started
         loaded = await client.ps()
         installed = await client.tags() if with_tags else None
+        if installed is not None:
+            installed = await _described(client, installed, {} if descriptions is None else descriptions)
     except OllamaError as error:
         return Poll(at=timezone.now(), error=error.message)
     return Poll(at=timezone.now(), ollama_version=version, latency_seconds=latency, installed=installed, loaded=loaded)
+
+
+async def _described(
+    client: OllamaClient, installed: Sequence[InstalledModel], descriptions: Descriptions
+) -> list[InstalledModel]:
+    """With what is known or can be learnt now; a model that cannot be described is no fault of the node."""
+    missing = [item for item in installed if not item.capabilities and _key(item) not in descriptions]
+    for item in missing[:DESCRIBED_PER_POLL]:
+        try:
+            descriptions[_key(item)] = await client.described(item)
+        except Refused:
+            continue
+        except OllamaError:
+            break
+    return [descriptions.get(_key(item), item) for item in installed]
+
+
+def _key(item: InstalledModel) -> tuple[str, str]:
+    return item.name, item.digest
 
 
 class Monitor:
@@ -45,6 +73,7 @@ class Monitor:
         self._leads = leads
         self._clients: dict[tuple[str, bool], OllamaClient] = {}
         self._polls: dict[tuple[int, str], int] = {}
+        self._descriptions: dict[tuple[int, str], Descriptions] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
 
     def run(self) -> None:
@@ -85,8 +114,9 @@ class Monitor:
     async def _look(self, node: Node) -> None:
         server = (node.pk, node.base_url)
         count = self._polls.get(server, 0)
+        descriptions = self._descriptions.setdefault(server, {})
         try:
-            poll = await poll_node(self._client_of(node), with_tags=count % TAGS_EVERY == 0)
+            poll = await poll_node(self._client_of(node), with_tags=count % TAGS_EVERY == 0, descriptions=descriptions)
         except InvalidNodeAddress as error:  # the settings have become stricter since it was saved
             poll = Poll(at=timezone.now(), error=error.message)
         self._polls[server] = 0 if poll.error else count + 1

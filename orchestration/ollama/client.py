@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
@@ -98,6 +98,14 @@ class OllamaClient:
     async def show(self, model: str, *, verbose: bool = False) -> wire.ModelDetails:
         body = {"model": model, "verbose": verbose}
         return wire.parse_details(await self._ask("POST", "/api/show", body, patience=self._timeouts.short))
+
+    async def described(self, model: wire.InstalledModel) -> wire.InstalledModel:
+        """Servers before 0.30 do not list what a model can do, nor its context: they tell it of one model at a time."""
+        if model.capabilities or model.remote:
+            return model
+        shown = await self.show(model.name)
+        context = model.context_length or shown.context_length
+        return replace(model, capabilities=shown.capabilities, context_length=context)
 
     def generate(
         self,

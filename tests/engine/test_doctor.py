@@ -15,6 +15,13 @@ async def test_a_healthy_server_passes_all_six(make_simulator):
     assert "llama3.2:latest answers" in found[4].message
 
 
+async def test_an_older_server_is_not_tested_with_an_embedding_model(make_simulator):
+    models = ("llama3.2:latest", "nomic-embed-text:latest")
+    herd = make_simulator([NodeSpec(speed=50, models=models, version="0.24.0")])
+    found = await check_node(herd.nodes[0].url)
+    assert "llama3.2:latest answers" in found[4].message
+
+
 async def test_a_closed_port_names_the_command_that_mends_it():
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

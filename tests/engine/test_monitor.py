@@ -5,8 +5,8 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from orchestration.engine.clients import new_client
-from orchestration.engine.monitor import Monitor, poll_node
-from orchestration.models import Attempt, Node, NodeModel, Task
+from orchestration.engine.monitor import Descriptions, Monitor, poll_node
+from orchestration.models import Attempt, Node, NodeModel, OllamaModel, Task
 from orchestration.ollama.simulator import NodeSpec
 from orchestration.policy.states import NodeHealth, TaskStatus
 from orchestration.services import nodes
@@ -43,6 +43,35 @@ def test_a_poll_finds_version_and_models(simulated):
         "llama3.2:latest",
         "nomic-embed-text:latest",
     }
+
+
+def test_models_of_an_older_server_are_known_with_what_they_can_do(make_simulator, make_node):
+    models = ("llama3.2:latest", "nomic-embed-text:latest")
+    handle = make_simulator([NodeSpec(models=models, version="0.24.0")]).nodes[0]
+    _look(make_node("sim", models=(), base_url=handle.url), handle.url)
+    known = {model.name: model for model in OllamaModel.objects.all()}
+    assert known["nomic-embed-text:latest"].capabilities == ["embedding"]
+    assert known["nomic-embed-text:latest"].context_length == 2048
+    assert "tools" in known["llama3.2:latest"].capabilities
+
+
+async def test_a_model_of_an_older_server_is_asked_about_once(make_simulator):
+    handle = make_simulator([NodeSpec(models=("llama3.2:latest",), version="0.24.0")]).nodes[0]
+    descriptions: Descriptions = {}
+    async with new_client(handle.url, verify_tls=True) as client:
+        for _ in range(2):
+            poll = await poll_node(client, with_tags=True, descriptions=descriptions)
+            assert poll.installed[0].context_length == 131_072
+            handle.faults({"kind": "server_error", "path": "/api/show"})
+
+
+async def test_a_model_that_cannot_be_described_hides_no_other_and_fails_no_poll(make_simulator):
+    handle = make_simulator([NodeSpec(models=("llama3.2:latest", "mistral:7b"), version="0.24.0")]).nodes[0]
+    handle.faults({"kind": "server_error", "path": "/api/show", "count": 1})
+    async with new_client(handle.url, verify_tls=True) as client:
+        poll = await poll_node(client, with_tags=True)
+    assert poll.error == ""
+    assert sorted(bool(model.capabilities) for model in poll.installed) == [False, True]
 
 
 def test_a_node_turns_unhealthy_only_after_some_failed_polls_and_says_why(simulated, settings):

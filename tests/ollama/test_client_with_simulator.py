@@ -49,6 +49,21 @@ async def test_what_is_installed_is_listed(client):
     assert "completion" in details.capabilities
 
 
+async def test_what_an_older_server_does_not_list_is_asked_for(node, client):
+    node.spec.version = "0.24.0"
+    models = {model.name: model for model in await client.tags()}
+    listed = models["nomic-embed-text:latest"]
+    assert (listed.capabilities, listed.context_length) == ((), None)
+    described = await client.described(listed)
+    assert (described.capabilities, described.context_length) == (("embedding",), 2048)
+    assert described.digest == listed.digest
+
+
+async def test_what_is_listed_is_not_asked_for_again(node, client):
+    listed = (await client.tags())[0]
+    assert await client.described(listed) is listed
+
+
 async def test_a_generation_streams_and_ends_with_metrics(client):
     chunks = await everything(client.generate(model="llama3.2", prompt="echo: one two three"))
     assert "".join(chunk.text for chunk in chunks).strip() == "one two three"
