@@ -19,6 +19,7 @@ def model_load() -> ModelLoad:
         slots=0,
         tokens_per_second=None,
         vram_bytes=None,
+        loaded_bytes=None,
         nodes=[],
         loading=False,
         expires_at=None,
@@ -35,6 +36,7 @@ def node_load() -> NodeLoad:
         slots=None,
         tokens_per_second=None,
         vram_used_bytes=None,
+        loaded_bytes=None,
         vram_bytes=None,
         models=[],
     )

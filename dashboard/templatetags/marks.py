@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from dashboard.templatetags.numbers import memory
+from dashboard.templatetags.numbers import held
 from orchestration.payloads import ResidentModel
 
 register = template.Library()
@@ -130,7 +130,7 @@ def swatch(series: dict[str, int], name: str) -> SafeString:
 def vram(models: Sequence[ResidentModel], total: int | None, series: dict[str, int], known: bool) -> SafeString:
     """Video memory by model. Hatched when the node does not answer or its memory is not known."""
     used = [(model["name"], model["vram_bytes"] or 0) for model in models]
-    label = ", ".join(f"{name} {memory(count)}" for name, count in used) or "nothing loaded"
+    label = ", ".join(f"{model['name']} {held(model)}" for model in models) or "nothing loaded"
     if not known or not total:
         why = label if known else "unknown"
         return format_html('<svg class="bar" role="img" aria-label="{}">{}</svg>', why, _unknown())

@@ -1,5 +1,6 @@
 """Figures as people read them. Unknown is a dash, never zero; ``static/js/format.js`` writes the same words."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,7 +61,6 @@ def size(value: int | None) -> str:
     return f"{value / MEGABYTE:.0f} MB" if value < GIGABYTE else f"{value / GIGABYTE:.1f} GB"
 
 
-@register.filter
 def memory(value: int | None) -> str:
     """Video memory as it is sold: a 24 GB card has 24 times 2^30 bytes."""
     if value is None:
@@ -68,10 +68,34 @@ def memory(value: int | None) -> str:
     return f"{value / 2**20:.0f} MB" if value < GIBIBYTE else f"{value / GIBIBYTE:.1f} GB"
 
 
-@register.filter
 def memory_figure(value: int | None) -> str:
     """The number of gigabytes alone: whole where it is whole."""
     return DASH if value is None else f"{value / GIBIBYTE:.1f}".removesuffix(".0")
+
+
+@register.filter
+def held(model: Mapping[str, Any]) -> str:
+    """What a loaded model takes: of video memory, and of RAM what did not fit there or has no GPU to go to."""
+    vram, loaded = model["vram_bytes"], model["loaded_bytes"]
+    if vram is None or loaded is None or loaded <= vram:
+        return memory(vram)
+    ram = f"{memory(loaded - vram)} RAM"
+    return f"{memory(vram)} + {ram}" if vram else ram
+
+
+@register.filter
+def held_on_node(node: Mapping[str, Any]) -> str:
+    return f"{memory(node['loaded_bytes'])} RAM" if _without_gpu(node) else memory_figure(node["vram_used_bytes"])
+
+
+@register.filter
+def room_of_node(node: Mapping[str, Any]) -> str:
+    return "" if _without_gpu(node) else f"/ {memory_figure(node['vram_bytes'])} GB"
+
+
+def _without_gpu(node: Mapping[str, Any]) -> bool:
+    """All that is loaded lies in main memory."""
+    return bool(node["vram_used_bytes"] == 0 and node["loaded_bytes"])
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """Nodes and what is on them: listed, added, changed, drained, removed, and examined by the doctor."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -18,7 +18,7 @@ from orchestration import queries
 from orchestration.engine.doctor import Check, check_node, checks
 from orchestration.errors import DroverError, InvalidInput, NotAllowed
 from orchestration.models import Node
-from orchestration.payloads import NodePayload
+from orchestration.payloads import NodeModelPayload, NodePayload
 from orchestration.permissions import Action, refusal, require
 from orchestration.services import nodes as service
 
@@ -44,14 +44,20 @@ def _card(node: NodePayload) -> dict[str, Any]:
     """The node as its card shows it. What is in use right now comes over the socket."""
     loaded = [model for model in node["models"] if model["loaded"]]
     known = node["status"] in KNOWN
-    used = sum(model["vram_bytes"] or 0 for model in loaded)
     latency = node["latency_seconds"]
     return {
         **node,
         "known": known,
         "latency_ms": None if latency is None else max(1, round(latency * 1000)),
-        "load": {"models": loaded, "vram_used_bytes": used if known else None, "running": "—", "slots": None},
+        "load": {"models": loaded, "running": "—", "slots": None, **_memory(node, loaded if known else None)},
     }
+
+
+def _memory(node: NodePayload, loaded: Sequence[NodeModelPayload] | None) -> dict[str, int | None]:
+    """None for ``loaded``: of a node that does not answer it is not known."""
+    used = None if loaded is None else sum(model["vram_bytes"] or 0 for model in loaded)
+    held = None if loaded is None else sum(model["loaded_bytes"] or 0 for model in loaded)
+    return {"vram_used_bytes": used, "loaded_bytes": held, "vram_bytes": node["vram_bytes"]}
 
 
 @page

@@ -12,16 +12,20 @@ class ModelLoad(TypedDict):
     slots: int
     tokens_per_second: float | None
     vram_bytes: int | None
+    loaded_bytes: int | None
     nodes: list[str]
     loading: bool
     expires_at: str | None
 
 
 class ResidentModel(TypedDict):
+    """``loaded_bytes`` is all it takes; what of that is not in ``vram_bytes`` lies in main memory."""
+
     name: str
     running: int
     slots: int
     vram_bytes: int | None
+    loaded_bytes: int | None
     expires_at: str | None
     loading: bool
 
@@ -35,6 +39,7 @@ class NodeLoad(TypedDict):
     slots: int | None
     tokens_per_second: float | None
     vram_used_bytes: int | None
+    loaded_bytes: int | None
     vram_bytes: int | None
     models: list[ResidentModel]
 

@@ -111,7 +111,6 @@ def _model_names(facts: _Facts) -> list[str]:
 def _model(facts: _Facts, name: str) -> ModelLoad:
     used_on = [node for node in facts.nodes if _in_use(facts, (node.name, name))]
     resident = [row for (_, model), row in facts.resident.items() if model == name]
-    vram = [row.vram_bytes for row in resident if row.vram_bytes is not None]
     places = [(node.name, name) for node in used_on]
     return ModelLoad(
         name=name,
@@ -119,11 +118,17 @@ def _model(facts: _Facts, name: str) -> ModelLoad:
         waiting=facts.waiting[name],
         slots=sum(_slots(facts, node, name) for node in used_on),
         tokens_per_second=_rate(facts, places),
-        vram_bytes=sum(vram) if vram else None,
+        vram_bytes=_sum(row.vram_bytes for row in resident),
+        loaded_bytes=_sum(row.loaded_bytes for row in resident),
         nodes=[node.name for node in used_on],
         loading=any(place in facts.loading for place in places),
         expires_at=iso(min((row.expires_at for row in resident if row.expires_at), default=None)),
     )
+
+
+def _sum(sizes: Iterable[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
 
 
 def _in_use(facts: _Facts, place: Place) -> bool:
@@ -143,7 +148,6 @@ def _node(facts: _Facts, node: Node) -> NodeLoad:
     names = sorted({model for place, model in [*facts.resident, *facts.running] if place == node.name})
     models = [_resident(facts, node, name) for name in names]
     known = node.health == NodeHealth.HEALTHY
-    vram = [model["vram_bytes"] for model in models if model["vram_bytes"] is not None]
     return NodeLoad(
         id=node.pk,
         name=node.name,
@@ -152,7 +156,8 @@ def _node(facts: _Facts, node: Node) -> NodeLoad:
         running=sum(model["running"] for model in models),
         slots=sum(model["slots"] for model in models) if known else None,
         tokens_per_second=_rate(facts, [(node.name, name) for name in names]) if known else None,
-        vram_used_bytes=sum(vram) if known else None,
+        vram_used_bytes=(_sum(model["vram_bytes"] for model in models) or 0) if known else None,
+        loaded_bytes=(_sum(model["loaded_bytes"] for model in models) or 0) if known else None,
         vram_bytes=node.vram_bytes,
         models=models,
     )
@@ -165,6 +170,7 @@ def _resident(facts: _Facts, node: Node, name: str) -> ResidentModel:
         running=facts.running[(node.name, name)],
         slots=_slots(facts, node, name),
         vram_bytes=row.vram_bytes if row else None,
+        loaded_bytes=row.loaded_bytes if row else None,
         expires_at=iso(row.expires_at) if row else None,
         loading=(node.name, name) in facts.loading,
     )

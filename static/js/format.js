@@ -30,12 +30,30 @@ export function rate(value) {
 }
 
 /** Video memory as it is sold: a 24 GB card has 24 times 2^30 bytes. */
-export function memory(value) {
+function memory(value) {
   if (!known(value)) return DASH;
   return value < 2 ** 30 ? `${Math.round(value / 2 ** 20)} MB` : `${(value / 2 ** 30).toFixed(1)} GB`;
 }
 
-export function memoryFigure(value) {
+/** What a loaded model takes: of video memory, and of RAM what did not fit there or has no GPU to go to. */
+export function held(model) {
+  const {vram_bytes: vram, loaded_bytes: loaded} = model;
+  if (!known(vram) || !known(loaded) || loaded <= vram) return memory(vram);
+  const ram = `${memory(loaded - vram)} RAM`;
+  return vram ? `${memory(vram)} + ${ram}` : ram;
+}
+
+const withoutGpu = (node) => node.vram_used_bytes === 0 && node.loaded_bytes > 0;
+
+export function heldOnNode(node) {
+  return withoutGpu(node) ? `${memory(node.loaded_bytes)} RAM` : memoryFigure(node.vram_used_bytes);
+}
+
+export function roomOfNode(node) {
+  return withoutGpu(node) ? "" : `/ ${memoryFigure(node.vram_bytes)} GB`;
+}
+
+function memoryFigure(value) {
   return known(value) ? (value / 2 ** 30).toFixed(1).replace(/\.0$/, "") : DASH;
 }
 

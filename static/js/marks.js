@@ -1,7 +1,7 @@
 /** Marks that change while one looks: state words, health dots, slot pips, memory bars. As in templatetags/marks.py. */
 
 import {attr, put, setIcon, svg, make} from "./dom.js";
-import {memory} from "./format.js";
+import {held} from "./format.js";
 
 export const STATES = {
   blocked: "waits for a step",
@@ -58,7 +58,7 @@ export function setSlots(holder, used, total, loading) {
 }
 
 export function setVram(holder, models, total, series, known) {
-  const label = models.map((model) => `${model.name} ${memory(model.vram_bytes ?? 0)}`).join(", ") || "nothing loaded";
+  const label = models.map((model) => `${model.name} ${held(model)}`).join(", ") || "nothing loaded";
   const wanted = `${label}/${total}/${known}`;
   if (holder.dataset.shown === wanted) return;
   holder.dataset.shown = wanted;

@@ -95,6 +95,15 @@ def test_resident_models_show_their_memory_and_when_they_go(node: Node) -> None:
     assert sample["models"][0]["nodes"] == ["gpu-a"]
 
 
+def test_what_lies_in_main_memory_is_told_beside_the_video_memory(node: Node) -> None:
+    NodeModel.objects.update(loaded=True, vram_bytes=0, loaded_bytes=7_000)
+    sample = queries.load_sample(NOW)
+    (shown,) = sample["nodes"]
+    for told in (shown["models"][0], sample["models"][0]):
+        assert (told["vram_bytes"], told["loaded_bytes"]) == (0, 7_000)
+    assert (shown["vram_used_bytes"], shown["loaded_bytes"]) == (0, 7_000)
+
+
 def test_a_model_that_is_being_loaded_is_marked(make_task: Make, run_on: Callable[..., None]) -> None:
     run_on(make_task("running"))
     _report(loading=1)

@@ -1,7 +1,7 @@
 /** Nodes: cards drawn again when a node changes, memory and slots once a second, the doctor's ticks as they come. */
 
 import {all, attr, make, one, put, soon} from "../dom.js";
-import {memoryFigure, number} from "../format.js";
+import {heldOnNode, number, roomOfNode} from "../format.js";
 import {onLoad} from "../load.js";
 import {setDot, setVram} from "../marks.js";
 import {refresh} from "../regions.js";
@@ -31,7 +31,8 @@ function drawLoad(sample) {
     const part = (name) => one(`[data-load=${name}]`, card);
     setDot(one(".card__head .dot", card), node.status);
     setVram(part("vram"), node.models, node.vram_bytes, series, UP.has(node.status));
-    put(part("vram_used"), memoryFigure(node.vram_used_bytes));
+    put(part("vram_used"), heldOnNode(node));
+    put(part("vram_room"), roomOfNode(node));
     put(part("running"), UP.has(node.status) ? number(node.running) : "—");
     put(part("slots"), number(node.slots));
   }

@@ -1,7 +1,7 @@
 /** Overview: totals, models and nodes once a second, running tasks as they change, the rest when the server says so. */
 
 import {attr, field, one, put, show, soon, stamp} from "../dom.js";
-import {memory, memoryFigure, number, percent, rate, seconds, short} from "../format.js";
+import {held, heldOnNode, number, percent, rate, roomOfNode, seconds, short} from "../format.js";
 import {onLoad, total} from "../load.js";
 import {setDot, setSlots, setVram} from "../marks.js";
 import {refresh} from "../regions.js";
@@ -61,7 +61,7 @@ function patchModel(element, model, series) {
   put(field(element, "rate"), model.running ? rate(model.tokens_per_second) : "—");
   attr(field(element, "rate"), "title", model.running ? null : "nothing is generating");
   put(field(element, "nodes"), model.nodes.join(", ") || "—");
-  put(field(element, "vram"), model.loading ? "loading…" : memory(model.vram_bytes));
+  put(field(element, "vram"), model.loading ? "loading…" : held(model));
   patchExpiry(field(element, "expires"), model);
   drawTrend(element.querySelector("[data-spark]"), `model:${model.name}`);
 }
@@ -86,8 +86,8 @@ function patchNode(element, node, series) {
   put(link, node.name);
   attr(link, "href", `/nodes#node-${node.id}`);
   setVram(field(element, "vram"), node.models, node.vram_bytes, series, known);
-  put(field(element, "used").firstChild, `${memoryFigure(node.vram_used_bytes)} `);
-  put(field(element, "used").lastElementChild, `/ ${memoryFigure(node.vram_bytes)} GB`);
+  put(field(element, "used").firstChild, `${heldOnNode(node)} `);
+  put(field(element, "used").lastElementChild, roomOfNode(node));
   patchSlots(field(element, "slots"), node);
 }
 

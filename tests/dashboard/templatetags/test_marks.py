@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from dashboard.templatetags import marks
 
 
-def resident(name, vram):
-    return {"name": name, "running": 0, "slots": 4, "vram_bytes": vram, "expires_at": None, "loading": False}
+def resident(name, vram, loaded=None):
+    sizes = {"vram_bytes": vram, "loaded_bytes": vram if loaded is None else loaded}
+    return {"name": name, "running": 0, "slots": 4, **sizes, "expires_at": None, "loading": False}
 
 
 def test_a_state_is_icon_word_and_colour():
@@ -41,6 +42,7 @@ def test_memory_of_a_node_that_does_not_answer_is_hatched_not_empty():
     assert 'class="unk"' in marks.vram([], 24 * 2**30, series, False)
     assert 'class="unk"' in marks.vram([resident("a", 2**30)], None, series, True)
     assert 'aria-label="a 1.0 GB"' in marks.vram([resident("a", 2**30)], 24 * 2**30, series, True)
+    assert 'aria-label="a 1.0 GB RAM"' in marks.vram([resident("a", 0, 2**30)], None, series, True)
 
 
 def test_nobody_is_a_dash():

@@ -33,6 +33,37 @@ def test_sizes_on_disk_are_decimal_as_ollama_prints_them(value, words):
     assert numbers.size(value) == words
 
 
+@pytest.mark.parametrize(
+    ("vram", "loaded", "words"),
+    [
+        (None, 2**30, "—"),
+        (2**30, None, "1.0 GB"),
+        (2**30, 2**30, "1.0 GB"),
+        (0, 3 * 2**30, "3.0 GB RAM"),
+        (2**30, 3 * 2**30, "1.0 GB + 2.0 GB RAM"),
+        (0, 0, "0 MB"),
+    ],
+)
+def test_what_does_not_lie_in_video_memory_lies_in_ram(vram, loaded, words):
+    assert numbers.held({"vram_bytes": vram, "loaded_bytes": loaded}) == words
+
+
+@pytest.mark.parametrize(
+    ("used", "loaded", "total", "words"),
+    [
+        (None, None, 24, "— / 24 GB"),
+        (0, 0, 24, "0 / 24 GB"),
+        (6, 7, 24, "6 / 24 GB"),
+        (0, 7, None, "7.0 GB RAM"),
+        (0, 7, 24, "7.0 GB RAM"),
+    ],
+)
+def test_a_server_without_a_gpu_shows_what_its_models_take_of_its_ram(used, loaded, total, words):
+    sizes = {"vram_used_bytes": used, "loaded_bytes": loaded, "vram_bytes": total}
+    node = {name: value and value * 2**30 for name, value in sizes.items()}
+    assert f"{numbers.held_on_node(node)} {numbers.room_of_node(node)}".strip() == words
+
+
 @pytest.mark.parametrize(("value", "words"), [(None, "—"), (512 * 2**20, "512 MB"), (24 * 2**30, "24.0 GB")])
 def test_video_memory_is_counted_as_it_is_sold(value, words):
     assert numbers.memory(value) == words

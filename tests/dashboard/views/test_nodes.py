@@ -37,6 +37,14 @@ def test_everybody_sees_nodes_with_their_models(name, request, as_user, make_nod
     assert ("This needs the role maintainer" in text) == (name != "alice")
 
 
+@pytest.mark.parametrize("address", ["/", "/nodes"])
+def test_a_model_in_main_memory_is_not_said_to_take_nothing(as_user, bob, make_node, address):
+    make_node(models=("llava:7b",), loaded=("llava:7b",)).node_models.update(vram_bytes=0, loaded_bytes=5 * 2**30)
+    text = as_user(bob).get(address).text
+    assert text.count("5.0 GB RAM") == 3
+    assert "0 MB" not in text
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
