@@ -109,7 +109,7 @@ def _prose(question: Question, node: NodeSpec, random: Random, room: int) -> lis
 def check_format(value: Any) -> None:
     if value in (None, "", "json") or isinstance(value, dict):
         return
-    shown = json.dumps(value)
+    shown = json.dumps(json.dumps(value))  # the server quotes the JSON it was sent
     raise Refusal(500, f'invalid format: {shown}; expected "json" or a valid JSON Schema object', in_stream=True)
 
 

@@ -20,12 +20,11 @@ async def create(exchange: Exchange) -> web.StreamResponse:
     name = ModelName.parse(exchange.model)
     if name is None:
         raise Refusal(400, "invalid model name")
-    body = exchange.body
+    body, progress = exchange.body, Progress(exchange)
     if not body.get("from") and not body.get("files"):
-        raise Refusal(400, "neither 'from' or 'files' was specified")
+        return await progress.fail(Refusal(400, "neither 'from' or 'files' was specified", in_stream=True))
     if len(body.get("adapters") or ()) > 1:
         raise Refusal(400, "only one adapter is currently supported")
-    progress = Progress(exchange)
     try:
         async with aclosing(_steps(exchange, name)) as steps:
             async for step in steps:

@@ -52,7 +52,8 @@ class Exchange:
 
     def json(self, value: Any, status: int = 200, content_type: str = JSON) -> web.Response:
         self._touch(status)
-        return web.Response(body=encode(value), status=status, headers={"Content-Type": content_type})
+        named = BARE_JSON if self.dialect == "openai" else content_type
+        return web.Response(body=encode(value), status=status, headers={"Content-Type": named})
 
     def empty(self, status: int = 200) -> web.Response:
         self._touch(status)

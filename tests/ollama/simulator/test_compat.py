@@ -64,6 +64,12 @@ async def test_refusals_have_the_dialects_shape(caller):
     assert (await caller.post("/v1/chat/completions", model="llama3.2", messages=[]))[0] == 400
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/llama3.2", "/v1/models/absent"])
+async def test_the_dialect_names_no_charset(caller, path):
+    async with caller.session.get(caller.node.url + path) as response:
+        assert response.headers["Content-Type"] == "application/json"
+
+
 async def test_a_schema_and_pictures_are_translated(caller):
     parts = [
         {"type": "text", "text": "a boat"},

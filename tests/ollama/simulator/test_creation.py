@@ -44,6 +44,11 @@ async def test_refusals_before_anything_is_done(caller, body, error):
     assert await caller.post("/api/create", **body) == (400, {"error": error})
 
 
+async def test_what_is_missing_is_told_as_the_first_event_of_a_stream(caller):
+    async with caller.session.post(f"{caller.node.url}/api/create", json={"model": "x"}) as response:
+        assert (response.status, response.headers["Content-Type"]) == (400, "application/json")
+
+
 async def test_a_file_must_be_gguf(caller):
     data = b"something else"
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -56,7 +56,7 @@ async def chat(caller, model="llama3.2", **body):
             "generate",
             {"model": "llama3.2", "format": "xml"},
             500,
-            'invalid format: "xml"; expected "json" or a valid JSON Schema object',
+            'invalid format: "\\"xml\\""; expected "json" or a valid JSON Schema object',
         ),
     ],
 )
