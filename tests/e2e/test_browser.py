@@ -183,7 +183,8 @@ async def test_no_page_violates_the_content_policy_or_is_wider_than_the_screen(
 async def test_the_overview_shows_what_runs_without_a_reload(page: Any, drover: Drover) -> None:
     await page.goto(drover.url)
     ids = drover.submit("Watch me appear.", parameters={"num_predict": 4000})
-    await page.wait_for_selector("text=Watch me appear.", timeout=15_000)
+    running = "a[data-f=title]:text('Watch me appear.')"
+    await page.wait_for_selector(running, timeout=15_000)
     drover.api("POST", f"tasks/{ids[0]}/cancel")
     await asyncio.to_thread(drover.until_ended, *ids)
-    await page.wait_for_selector("text=Watch me appear.", state="detached", timeout=15_000)
+    await page.wait_for_selector(running, state="detached", timeout=15_000)

@@ -29,12 +29,20 @@ function scroller() {
   return box && getComputedStyle(box).overflowY === "auto" ? box : one("#main");
 }
 
+/* What the server drew stays on the page until there is more: the view starts from it. */
+const drawn = {
+  attempt: task.attempt_id,
+  text: output?.textContent ?? "",
+  thinking: one("[data-thinking-text]")?.textContent ?? "",
+  ended: ENDED.has(task.status) ? task.status : null,
+};
 const view = output && new StreamView(output, {
   thinking: one("[data-thinking-text]"),
   scroller: scroller(),
   onFollow: showFollowing,
   onGap: () => subscription.refresh(),
 });
+view?.snapshot(drawn);
 if (view && ENDED.has(task.status)) view.follow(false);
 
 function showFollowing(following) {
