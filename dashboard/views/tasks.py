@@ -189,8 +189,14 @@ def _output(row: Task) -> dict[str, Any]:
         "vectors": {"count": len(vectors), "dimensions": len(vectors[0]), "head": head} if vectors else None,
         "tool_calls": [_tool_call(call) for call in row.tool_calls],
         "blank_call": {"name": "", "brief": "", "arguments": ""},
-        "why_no_output": NO_OUTPUT.get(row.status, "It ended without any text."),
+        "why_no_output": _why_no_output(row),
     }
+
+
+def _why_no_output(row: Task) -> str:
+    """A step that was cancelled because of another one says which."""
+    said = row.error if row.status == "cancelled" else ""
+    return said or NO_OUTPUT.get(row.status, "It ended without any text.")
 
 
 def _tool_call(call: dict[str, Any]) -> dict[str, str]:

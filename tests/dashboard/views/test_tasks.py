@@ -121,6 +121,11 @@ def test_a_failure_says_cause_tries_and_fix_first(as_user, bob, submitted_task):
     assert "Likely fix" in text
 
 
+def test_a_step_that_another_one_ended_says_which(as_user, bob, submitted_task):
+    ended(submitted_task, "cancelled", error_code="dependency_failed", error="Step 1 “Plan” failed, so this one ended.")
+    assert "Step 1 “Plan” failed" in as_user(bob).get(f"/tasks/{submitted_task.pk}").text
+
+
 def test_output_is_escaped(as_user, bob, submitted_task):
     ended(submitted_task, "completed", output="<img src=x onerror=alert(1)>")
     assert "<img src=x" not in as_user(bob).get(f"/tasks/{submitted_task.pk}").text
