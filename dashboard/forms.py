@@ -5,21 +5,23 @@ Errors of a service land beside the field they name, through ``place``.
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from orchestration.api.bodies import read_json
-from orchestration.errors import DroverError, InvalidInput
+from orchestration.errors import DroverError, InvalidInput, NotAllowed
 from orchestration.models import Agent, Node, Task
 from orchestration.payloads import AgentPayload
 from orchestration.policy.context import BUCKETS
 from orchestration.policy.states import AgentKind, Priority, TaskType
 from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
+
+Saved = TypeVar("Saved")
 
 GIGABYTE = 1_000_000_000
 GIBIBYTE = 2**30
@@ -33,6 +35,17 @@ THINK_WORDS: dict[str, bool | str | None] = {
     "off": False,
     **{level: level for level in THINK_LEVELS},
 }
+
+
+def saved(form: forms.Form, save: Callable[[], Saved]) -> Saved | None:
+    """What the service made; None when the form has to be looked at again. A missing role is not the form's affair."""
+    try:
+        return save()
+    except NotAllowed:
+        raise
+    except DroverError as error:
+        place(form, error)
+        return None
 
 
 def place(form: forms.Form, error: DroverError) -> None:

@@ -1,16 +1,13 @@
 """Agents: listed, made, changed, deleted."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.forms import AgentForm, initial_from_agent, place
+from dashboard.forms import AgentForm, initial_from_agent, saved
 from dashboard.views import actor, done, page
 from orchestration import queries
-from orchestration.errors import DroverError, NotAllowed
 from orchestration.models import Agent
 from orchestration.payloads import AgentPayload
 from orchestration.permissions import Action, refusal
@@ -42,7 +39,7 @@ def _warned(agent: AgentPayload, installed: list[str]) -> AgentPayload:
 def new(request: HttpRequest) -> HttpResponse:
     form = AgentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        made = _saved(form, lambda: service.create(actor=actor(request), **form.values(None)))
+        made = saved(form, lambda: service.create(actor=actor(request), **form.values(None)))
         if made:
             return done(request, f"The agent {made.name} is ready.", to=reverse("agents"))
     why_not = refusal(actor(request), Action.EDIT_AGENT)
@@ -56,7 +53,7 @@ def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
     form = AgentForm(request.POST or None, initial=initial_from_agent(agent))
     if request.method == "POST" and form.is_valid():
         values = form.values(agent)
-        if _saved(form, lambda: service.update(actor=actor(request), agent_id=agent_id, **values)):
+        if saved(form, lambda: service.update(actor=actor(request), agent_id=agent_id, **values)):
             return done(request, "Saved. Tasks submitted from now on use it.", to=reverse("agents"))
     models = queries.known_models()
     installed = [model["name"] for model in models if model["installed_on"]]
@@ -73,17 +70,6 @@ def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
 def _unfinished(agent: Agent) -> int:
     counts = {word: count for word, _, count in queries.facets(TaskFilter(agent=frozenset({agent.name})))["status"]}
     return counts["pending"] + counts["running"]
-
-
-def _saved(form: AgentForm, save: Any) -> Agent | None:
-    try:
-        saved: Agent = save()
-    except NotAllowed:
-        raise
-    except DroverError as error:
-        place(form, error)
-        return None
-    return saved
 
 
 @require_POST

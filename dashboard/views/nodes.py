@@ -11,12 +11,12 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.forms import NodeForm, initial_from_node, place
+from dashboard.forms import NodeForm, initial_from_node, saved
 from dashboard.templatetags.marks import series_of
 from dashboard.views import actor, done, page
 from orchestration import queries
 from orchestration.engine.doctor import Check, check_node, checks
-from orchestration.errors import DroverError, InvalidInput, NotAllowed
+from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Node
 from orchestration.payloads import NodeModelPayload, NodePayload
 from orchestration.permissions import Action, refusal, require
@@ -64,7 +64,7 @@ def _memory(node: NodePayload, loaded: Sequence[NodeModelPayload] | None) -> dic
 def new(request: HttpRequest) -> HttpResponse:
     form = NodeForm(request.POST or None, initial={"slots_per_model": settings.DROVER_SLOTS_PER_MODEL})
     if request.method == "POST" and form.is_valid() and "check" not in request.POST:
-        made = _saved(form, lambda: service.create(actor=actor(request), **form.values()))
+        made = saved(form, lambda: service.create(actor=actor(request), **form.values()))
         if made:
             return done(request, f"{made.name} is connected; its models appear in a moment.", to=reverse("nodes"))
     return _form(request, form, None)
@@ -76,7 +76,7 @@ def edit(request: HttpRequest, node_id: int) -> HttpResponse:
     form = NodeForm(request.POST or None, initial=initial_from_node(node))
     if request.method == "POST" and form.is_valid() and "check" not in request.POST:
         values = form.values()
-        if _saved(form, lambda: service.update(actor=actor(request), node_id=node_id, **values)):
+        if saved(form, lambda: service.update(actor=actor(request), node_id=node_id, **values)):
             return done(request, f"{node.name} is saved.", to=reverse("nodes"))
     return _form(request, form, node)
 
@@ -87,17 +87,6 @@ def _form(request: HttpRequest, form: NodeForm, node: Node | None) -> HttpRespon
         require(actor(request), Action.EDIT_NODE)
         context["checks"] = _examined(form.cleaned_data["base_url"], form.cleaned_data["verify_tls"])
     return render(request, "nodes/form.html", context, status=422 if form.errors else 200)
-
-
-def _saved(form: NodeForm, save: Any) -> Node | None:
-    try:
-        saved: Node = save()
-    except NotAllowed:
-        raise
-    except DroverError as error:
-        place(form, error)
-        return None
-    return saved
 
 
 @require_POST

@@ -50,9 +50,8 @@ def submit(
     try:
         with transaction.atomic():
             _check_room(actor, len(wanted))
-            kind = RunKind.SINGLE if len(wanted) == 1 else RunKind.SEQUENCE if sequential else RunKind.BATCH
             run = Run.objects.create(
-                kind=kind,
+                kind=RunKind.SINGLE if len(wanted) == 1 else RunKind.SEQUENCE if sequential else RunKind.BATCH,
                 owner_id=actor.user_id,
                 agent=agent,
                 agent_name=agent.name,
@@ -64,13 +63,17 @@ def submit(
             audit.record(actor, "run.submitted", run, tasks=len(tasks), agent=agent.name)
             _announce(run, tasks)
     except IntegrityError as error:
-        earlier = _earlier(actor, idempotency_key, request_hash) if idempotency_key else None
-        if earlier is None and not Agent.objects.filter(pk=agent.pk).exists():
-            raise NotFound(f"The agent {agent.name} has just been deleted.") from error
-        if earlier is None:
-            raise
-        return earlier
+        return _made_meanwhile(actor, agent, idempotency_key, request_hash, error)
     return run
+
+
+def _made_meanwhile(actor: Actor, agent: Agent, key: str | None, request_hash: str, error: IntegrityError) -> Run:
+    """The run of a request with the same key that was a moment faster."""
+    if key and (earlier := _earlier(actor, key, request_hash)):
+        return earlier
+    if not Agent.objects.filter(pk=agent.pk).exists():
+        raise NotFound(f"The agent {agent.name} has just been deleted.") from error
+    raise error
 
 
 def _earlier(actor: Actor, key: str, request_hash: str) -> Run | None:
