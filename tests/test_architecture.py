@@ -140,7 +140,7 @@ def test_only_transition_updates_the_status_of_tasks():
         for call in _calls(tree, "update", "bulk_update", "save")
         if _writes_a_status(call) and "AttemptStatus" not in ast.unparse(call)
     ]
-    of_attempts = "orchestration/services/attempts.py: mine.update(status=status, ended_at=now, **fields)"
+    of_attempts = "orchestration/services/setbacks.py: mine.update(status=status, ended_at=now, **fields)"
     assert [item.partition(":")[0] for item in found if item != of_attempts] == ["orchestration/models/tasks.py"]
 
 

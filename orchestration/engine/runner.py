@@ -28,7 +28,7 @@ from orchestration.errors import DroverError, InternalError, TimedOut
 from orchestration.ollama import wire
 from orchestration.ollama.client import OllamaClient
 from orchestration.policy.states import Phase, TaskType
-from orchestration.services import attempts
+from orchestration.services import attempts, setbacks
 from orchestration.services.attempts import AttemptResult
 from orchestration.services.work import AttemptWork
 
@@ -95,7 +95,7 @@ class Runner:
             raise
         except Exception as error:
             log.exception("attempt %s could not be started", attempt_id)
-            await self._writer.call(attempts.fail, attempt_id=attempt_id, token=token, error=_our_fault(error))
+            await self._writer.call(setbacks.fail, attempt_id=attempt_id, token=token, error=_our_fault(error))
             return None, 0.0
 
     def _open_feed(self, work: AttemptWork) -> Feed:
@@ -168,7 +168,7 @@ class Runner:
 
     async def _write_failure(self, work: AttemptWork, feed: Feed, sent: dict[str, Any], error: DroverError) -> str:
         mine = await self._writer.call(
-            attempts.fail,
+            setbacks.fail,
             attempt_id=work.attempt_id,
             token=work.token,
             error=error,
@@ -192,7 +192,7 @@ class Runner:
                 return "cancelled" if mine else "lost"
             case StopReason.SHUTDOWN:
                 words = f"the worker {self._worker} was stopped"
-                await self._writer.call(attempts.give_back, attempt_id=attempt_id, token=token, reason=words)
+                await self._writer.call(setbacks.give_back, attempt_id=attempt_id, token=token, reason=words)
         return "lost"
 
 

@@ -21,7 +21,7 @@ from orchestration.engine.monitor import Monitor
 from orchestration.engine.view import fleet_view
 from orchestration.policy.placement import Decision, decide
 from orchestration.queries.status import SCHEDULER_ROLE
-from orchestration.services import attempts, grants, lanes, processes, tasks
+from orchestration.services import grants, lanes, processes, setbacks, tasks
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run_pass(now: datetime) -> int:
     """
     redis_answers = queue.answers()
     with transaction.atomic():
-        attempts.expire_leases(now=now)
+        setbacks.expire_leases(now=now)
         tasks.promote(now=now)
         decision = decide(fleet_view(now)) if redis_answers else Decision()
         jobs = grants.assign(grants=decision.grants, now=now)

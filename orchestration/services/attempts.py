@@ -3,30 +3,22 @@
 Every function is fenced by the token: a late or doubled call changes no row and says so by False or None.
 """
 
-import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from orchestration import queue
-from orchestration.errors import DroverError, Refused, StreamTruncated, Unreachable
-from orchestration.models import Attempt, Node, NodeModel, Task
+from orchestration.models import Attempt, NodeModel, Task
 from orchestration.ollama.wire import Metrics
-from orchestration.policy.retries import RetryPolicy, next_delay
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.queries.facts import forget, model_facts
 from orchestration.services.announce import announce_tasks
+from orchestration.services.setbacks import cancel, end, lose
 from orchestration.services.work import AttemptWork, work_of
-
-LEASES_LOST_AT_MOST = 5
-"""A task whose worker died this often is taken for the cause of it and fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +43,13 @@ class Renewal:
     cancel: set[int] = field(default_factory=set)
 
 
-# Twice per stream: half the time of a select over some 70 columns goes into columns nobody looks at.
+# Half the time of a select over some 70 columns goes into columns nobody looks at.
 _NEEDED_TO_START = (
     *("model_name", "num_ctx", "number", "token"),
     *("node__name", "node__base_url", "node__verify_tls"),
     *("task__cancel_requested_at", "task__type", "task__input", "task__messages", "task__system_prompt"),
     *("task__images", "task__options", "task__format", "task__tools", "task__think"),
     *("task__keep_alive_seconds", "task__timeout_seconds"),
-)
-_NEEDED_TO_END = (
-    *("node_id", "model_name", "num_ctx", "started_at"),
-    *("task__created_at", "task__ready_at", "task__tries", "task__max_tries", "task__cancel_requested_at"),
 )
 
 
@@ -75,10 +63,10 @@ def start(*, attempt_id: int, token: str, worker: str, now: datetime | None = No
         return None
     attempt = Attempt.objects.select_related("task", "node").only(*_NEEDED_TO_START).get(pk=attempt_id)
     if attempt.node is None or attempt.task.cancel_requested_at:
-        _lose(attempt_id, token, now, "node_lost", "its node was removed")
+        lose(attempt_id, token, now, "node_lost", "its node was removed")
         return None
     if not Task.objects.transition(attempt.task_id, TaskStatus.RUNNING, held_by=token, started_at=now):
-        _end(attempt_id, token, AttemptStatus.LOST, now, counts_as_try=False)
+        end(attempt_id, token, AttemptStatus.LOST, now, counts_as_try=False)
         return None
     announce_tasks([attempt.task_id])
     return work_of(attempt, attempt.task, attempt.node)
@@ -88,7 +76,7 @@ def start(*, attempt_id: int, token: str, worker: str, now: datetime | None = No
 def complete(*, attempt_id: int, token: str, result: AttemptResult, now: datetime | None = None) -> bool:
     """Result and metrics in one transaction. False when the attempt is no longer ours."""
     now = now or timezone.now()
-    attempt = _end(attempt_id, token, AttemptStatus.COMPLETED, now, **_measured(result), request=result.request)
+    attempt = end(attempt_id, token, AttemptStatus.COMPLETED, now, **_measured(result), request=result.request)
     if attempt is None:
         return False
     Task.objects.transition(
@@ -151,84 +139,15 @@ def _timings(attempt: Attempt, now: datetime, result: AttemptResult) -> dict[str
 
 
 @transaction.atomic
-def fail(
-    *,
-    attempt_id: int,
-    token: str,
-    error: DroverError,
-    output: str = "",
-    thinking: str = "",
-    request: dict[str, Any] | None = None,
-    first_token_at: datetime | None = None,
-    now: datetime | None = None,
-) -> bool:
-    """Ends the attempt; the task is tried again or fails with the error's words. False when it is no longer ours."""
-    now = now or timezone.now()
-    ended = {"error_code": error.code, "error": error.message, "request": request, "first_token_at": first_token_at}
-    attempt = _end(attempt_id, token, AttemptStatus.FAILED, now, **ended)
-    if attempt is None:
-        return False
-    task = attempt.task
-    tries = task.tries + 1
-    policy = RetryPolicy(max_tries=task.max_tries, first_delay=settings.DROVER_RETRY_DELAY)
-    retryable = error.retryable or _another_node_has_it(attempt, error)
-    delay = next_delay(policy, tries=tries, retryable=retryable, spread=random.random())
-    if task.cancel_requested_at:
-        _cancel(task, token, now, output, thinking)
-    elif delay is None:
-        _fail(task, token, now, error, tries, output, thinking)
-    else:
-        Attempt.objects.filter(pk=attempt_id).update(retry_at=now + delay)
-        words = {"error": error.message, "error_code": error.code}
-        if not _requeue(task, token, not_before=now + delay, tries=tries, **words):
-            _cancel(task, token, now, output, thinking)
-    if attempt.node_id and _is_the_connections_fault(error):
-        # After the commit: a poll locks the node first and its attempts then.
-        transaction.on_commit(partial(_doubt, attempt.node_id), robust=True)
-    announce_tasks([task.pk], wake=True)
-    return True
-
-
-def _is_the_connections_fault(error: DroverError) -> bool:
-    lost = isinstance(error, StreamTruncated) and error.detail.get("cause") == "lost"
-    return lost or isinstance(error, Unreachable)
-
-
-def _doubt(node_id: int) -> None:
-    """As one failed look: until the node answers the next one, no task spends a try on it."""
-    Node.objects.filter(pk=node_id, failures=0).update(failures=1)
-
-
-def _another_node_has_it(attempt: Attempt, error: DroverError) -> bool:
-    """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
-    if not isinstance(error, Refused) or error.status != HTTPStatus.NOT_FOUND or attempt.node_id is None:
-        return False
-    holders = NodeModel.objects.filter(model__name=attempt.model_name, installed=True)
-    holders.filter(node_id=attempt.node_id).update(installed=False)
-    return holders.filter(node__enabled=True).exists()
-
-
-@transaction.atomic
 def cancelled(
     *, attempt_id: int, token: str, output: str = "", thinking: str = "", now: datetime | None = None
 ) -> bool:
     """The stream was closed because somebody asked for it. What was written so far is kept."""
     now = now or timezone.now()
-    attempt = _end(attempt_id, token, AttemptStatus.CANCELLED, now)
+    attempt = end(attempt_id, token, AttemptStatus.CANCELLED, now)
     if attempt is None:
         return False
-    _cancel(attempt.task, token, now, output, thinking)
-    announce_tasks([attempt.task_id], wake=True)
-    return True
-
-
-@transaction.atomic
-def give_back(*, attempt_id: int, token: str, reason: str, now: datetime | None = None) -> bool:
-    """The worker cannot finish it: back into the line, and it does not count as a try."""
-    now = now or timezone.now()
-    attempt = _lose(attempt_id, token, now, "given_back", reason)
-    if attempt is None:
-        return False
+    cancel(attempt.task, token, now, output, thinking)
     announce_tasks([attempt.task_id], wake=True)
     return True
 
@@ -243,122 +162,3 @@ def renew(*, tokens: Mapping[int, str], now: datetime | None = None) -> Renewal:
     mine.update(lease_until=now + settings.DROVER_LEASE)
     held = dict(mine.values_list("pk", "task__cancel_requested_at"))
     return Renewal(lost=set(tokens) - set(held), cancel={pk for pk, asked in held.items() if asked})
-
-
-@transaction.atomic
-def expire_leases(*, now: datetime) -> int:
-    """Attempts whose lease has ended return to the line. The number of them."""
-    expired = Attempt.objects.filter(ended_at=None, lease_until__lt=now).order_by("pk")
-    tasks = []
-    for pk, token, status in list(expired.values_list("pk", "token", "status")):
-        never_started = status == AttemptStatus.GRANTED
-        code = "never_started" if never_started else "lease_lost"
-        words = "no worker took it up in time" if never_started else "its worker stopped answering"
-        attempt = _lose(pk, token, now, code, words)
-        tasks += [attempt.task_id] if attempt else []
-    announce_tasks(tasks)
-    return len(tasks)
-
-
-@transaction.atomic
-def revoke_node(*, node_id: int, reason: str, now: datetime | None = None) -> int:
-    """Everything in flight on a node moves on; its workers are told to close their streams."""
-    now = now or timezone.now()
-    live = Attempt.objects.filter(node_id=node_id, ended_at=None).order_by("pk").values_list("pk", "token")
-    lost = [attempt for pk, token in list(live) if (attempt := _lose(pk, token, now, "node_lost", reason))]
-    announce_tasks([attempt.task_id for attempt in lost], wake=True)
-    transaction.on_commit(lambda: _stop_all(attempt.pk for attempt in lost), robust=True)
-    return len(lost)
-
-
-def _stop_all(attempt_ids: Iterable[int]) -> None:
-    for attempt_id in attempt_ids:
-        queue.stop_attempt(attempt_id)
-
-
-def _end(attempt_id: int, token: str, status: AttemptStatus, now: datetime, **fields: Any) -> Attempt | None:
-    """The attempt with its task, if it was ours to end."""
-    mine = Attempt.objects.filter(pk=attempt_id, token=token, ended_at=None)
-    if status == AttemptStatus.COMPLETED:
-        mine = mine.filter(status=AttemptStatus.RUNNING)  # a task that never ran cannot complete: it would be left over
-    if not mine.update(status=status, ended_at=now, **fields):
-        return None
-    return Attempt.objects.select_related("task").only(*_NEEDED_TO_END).get(pk=attempt_id)
-
-
-def _lose(attempt_id: int, token: str, now: datetime, code: str, reason: str) -> Attempt | None:
-    attempt = _end(attempt_id, token, AttemptStatus.LOST, now, error_code=code, error=reason[:500], counts_as_try=False)
-    if attempt is None:
-        return None
-    task = attempt.task
-    if task.cancel_requested_at:
-        _cancel(task, token, now, "", "")
-    elif code == "lease_lost" and _leases_lost(task) >= LEASES_LOST_AT_MOST:
-        error = DroverError(f"The worker running this task died {LEASES_LOST_AT_MOST} times; it is not tried again.")
-        _fail(task, token, now, error, task.tries, "", "")
-    elif not _requeue(task, token, not_before=None, error="", error_code="", tries=task.tries):
-        _cancel(task, token, now, "", "")
-    return attempt
-
-
-def _leases_lost(task: Task) -> int:
-    """Since somebody last wanted it tried."""
-    lost = Attempt.objects.filter(task=task, status=AttemptStatus.LOST, error_code="lease_lost")
-    return lost.filter(granted_at__gte=task.waited_since).count()
-
-
-def _requeue(task: Task, token: str, *, not_before: datetime | None, error: str, error_code: str, tries: int) -> bool:
-    """Back into the line; the node stays noted as the one to avoid. False when somebody has asked to cancel since the
-    task was read, or when it belongs to another attempt."""
-    return Task.objects.filter(cancel_requested_at=None).transition(
-        task.pk,
-        TaskStatus.PENDING,
-        held_by=token,
-        token="",
-        not_before=not_before,
-        error=error,
-        error_code=error_code,
-        tries=tries,
-        node_name="",
-        model_used="",
-        started_at=None,
-        decision_reason="",
-        progress=0,
-        phase="",
-        message="",
-    )
-
-
-def _cancel(task: Task, token: str, now: datetime, output: str, thinking: str) -> None:
-    Task.objects.transition(
-        task.pk,
-        TaskStatus.CANCELLED,
-        held_by=token,
-        token="",
-        ended_at=now,
-        duration_seconds=(now - task.created_at).total_seconds(),
-        output=output,
-        thinking=thinking,
-        phase="",
-        message="",
-        error="",
-        error_code="",
-    )
-
-
-def _fail(task: Task, token: str, now: datetime, error: DroverError, tries: int, output: str, thinking: str) -> None:
-    Task.objects.transition(
-        task.pk,
-        TaskStatus.FAILED,
-        held_by=token,
-        token="",
-        ended_at=now,
-        duration_seconds=(now - task.created_at).total_seconds(),
-        tries=tries,
-        error=error.message,
-        error_code=error.code,
-        output=output,
-        thinking=thinking,
-        phase="",
-        message="",
-    )

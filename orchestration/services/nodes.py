@@ -18,7 +18,7 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth
-from orchestration.services import attempts, audit
+from orchestration.services import audit, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, save
 
@@ -48,7 +48,7 @@ def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
     if node.base_url != before["base_url"]:
         _forget_health(node)
     if not node.enabled:
-        attempts.revoke_node(node_id=node.pk, reason=f"{node.name} was disabled by {actor.name}")
+        setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} was disabled by {actor.name}")
     after = {name: getattr(node, name) for name in FIELDS}
     audit.record(actor, "node.changed", node, changes=audit.changes(before, after))
     _announce(node)
@@ -73,7 +73,7 @@ def delete(*, actor: Actor, node_id: int) -> None:
     """What runs on it moves on; the history keeps its name."""
     require(actor, Action.EDIT_NODE)
     node = _locked(node_id)
-    attempts.revoke_node(node_id=node.pk, reason=f"{node.name} was removed by {actor.name}")
+    setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} was removed by {actor.name}")
     audit.record(actor, "node.deleted", node, base_url=node.base_url)
     gone = {**payloads.node(node), "deleted": True}
     events.on_commit(("node", gone), wake=True)
@@ -129,7 +129,7 @@ def _note_failure(node: Node, poll: Poll) -> None:
     if node.health != NodeHealth.UNHEALTHY:
         node.health = NodeHealth.UNHEALTHY
         node.health_changed_at = poll.at
-        attempts.revoke_node(node_id=node.pk, reason=f"{node.name} stopped answering: {poll.error}")
+        setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} stopped answering: {poll.error}")
 
 
 def _note_success(node: Node, poll: Poll) -> None:
@@ -252,7 +252,7 @@ def _forget_health(node: Node) -> None:
     node.ollama_version = ""
     node.save()
     node.node_models.all().delete()
-    attempts.revoke_node(node_id=node.pk, reason=f"the address of {node.name} was changed")
+    setbacks.revoke_node(node_id=node.pk, reason=f"the address of {node.name} was changed")
 
 
 def _announce(node: Node) -> None:

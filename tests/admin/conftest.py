@@ -15,7 +15,7 @@ from orchestration.errors import Refused
 from orchestration.models import Node, Task, User
 from orchestration.permissions import Actor, Role
 from orchestration.policy.placement import Grant
-from orchestration.services import attempts, grants, keys, model_configs, processes
+from orchestration.services import attempts, grants, keys, model_configs, processes, setbacks
 
 
 class _Inline(HTMLParser):
@@ -120,7 +120,7 @@ def fail(start: Callable[[Task], Any]) -> Callable[[Task], None]:
     def run(task: Task) -> None:
         job = start(task)
         error = Refused("the node answered 400: bad option", status=400)
-        assert attempts.fail(attempt_id=job.attempt_id, token=job.token, error=error)
+        assert setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=error)
 
     return run
 

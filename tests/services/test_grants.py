@@ -12,7 +12,7 @@ from orchestration.models import Agent, Attempt, Node, Task, User
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus
 from orchestration.queue import AttemptJob
-from orchestration.services import attempts, grants, submission, tasks
+from orchestration.services import grants, setbacks, submission, tasks
 from orchestration.services.specs import TaskSpec
 from tests.services.conftest import Give, grant_for
 
@@ -73,7 +73,7 @@ def test_a_node_that_went_in_between_takes_nothing(submitted_task: Task, node: N
 def test_a_slot_is_free_again_after_the_end(submit: Callable[..., Any], give: Give, node: Node) -> None:
     one, two = submit("one", "two").tasks.order_by("pk")
     job = give(one)
-    attempts.give_back(attempt_id=job.attempt_id, token=job.token, reason="the worker stops")
+    setbacks.give_back(attempt_id=job.attempt_id, token=job.token, reason="the worker stops")
     assert len(_assign(grant_for(two, node))) == 1
 
 

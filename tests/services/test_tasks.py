@@ -11,7 +11,7 @@ from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, R
 from orchestration.models import Attempt, AuditEntry, Run, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus
-from orchestration.services import attempts, tasks
+from orchestration.services import attempts, setbacks, tasks
 from tests.services.conftest import Give, result
 
 Complete = Callable[[Task], None]
@@ -23,7 +23,7 @@ def _fresh(task: Task) -> Task:
 
 def _fail(begin: Give, task: Task) -> None:
     job = begin(task)
-    attempts.fail(attempt_id=job.attempt_id, token=job.token, error=Refused("bad option", status=400))
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Refused("bad option", status=400))
 
 
 # Cancel ---------------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_a_task_that_fails_while_it_is_cancelled_does_not_get_another_try(
     ask = tasks._ask_to_stop
 
     def fails_first(task: Task) -> bool:
-        attempts.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
+        setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
         return ask(task)
 
     monkeypatch.setattr(tasks, "_ask_to_stop", fails_first)
@@ -282,6 +282,6 @@ def test_a_step_that_is_tried_again_does_not_end_those_after_it(
 ) -> None:
     one, two = submit("one", "two", sequential=True).tasks.order_by("position")
     job = begin(one)
-    attempts.give_back(attempt_id=job.attempt_id, token=job.token, reason="the worker stops")
+    setbacks.give_back(attempt_id=job.attempt_id, token=job.token, reason="the worker stops")
     assert _promote() == 0
     assert _fresh(two).status == "blocked"

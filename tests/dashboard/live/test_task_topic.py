@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.live.reads import read
 from orchestration.models import Task
-from orchestration.services import attempts, tasks
+from orchestration.services import setbacks, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +71,7 @@ async def test_another_attempt_starts_the_text_anew(open_tab, submitted_task, wo
     await tab.subscribe(topic_of(submitted_task))
     first.say("half of")
     await tab.until(lambda tab: tab.text == "half of")
-    await read(attempts.give_back, attempt_id=first.attempt_id, token=first.token, reason="stopping")
+    await read(setbacks.give_back, attempt_id=first.attempt_id, token=first.token, reason="stopping")
     second = await work_on(submitted_task)
     await tab.until(lambda tab: tab.attempt == second.attempt_id)
     second.say("whole")
