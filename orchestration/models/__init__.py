@@ -6,6 +6,7 @@ from orchestration.models.audit import AuditEntry
 from orchestration.models.fleet import ModelConfig, Node, NodeModel, OllamaModel
 from orchestration.models.processes import RoleLease, WorkerProcess
 from orchestration.models.runs import Run
+from orchestration.models.scheduling import LoadPlan, NodeVariant, OutputEstimate, Pause, ShareAccount
 from orchestration.models.tasks import Lane, Task, TaskDependency
 from orchestration.models.users import ApiKey, LoginLink, User
 
@@ -15,13 +16,18 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Lane",
+    "LoadPlan",
     "LoginLink",
     "ModelConfig",
     "Node",
     "NodeModel",
+    "NodeVariant",
     "OllamaModel",
+    "OutputEstimate",
+    "Pause",
     "RoleLease",
     "Run",
+    "ShareAccount",
     "Task",
     "TaskDependency",
     "User",

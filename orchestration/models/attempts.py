@@ -30,7 +30,10 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error = models.TextField(blank=True)
+    estimated_tokens = models.FloatField(default=0.0, help_text="What its user's account was charged at the start.")
+    settled = models.BooleanField(default=False, help_text="Its account is corrected and its lesson learned.")
     retry_at = models.DateTimeField(null=True, blank=True, help_text="When the task may be tried again, if at all.")
+    inside_seconds = models.FloatField(null=True, blank=True, help_text="It waited this long inside Ollama.")
     load_seconds = models.FloatField(null=True, blank=True)
     prefill_seconds = models.FloatField(null=True, blank=True)
     decode_seconds = models.FloatField(null=True, blank=True)
@@ -53,6 +56,8 @@ class Attempt(models.Model):
         ]
         indexes = [
             models.Index(fields=["lease_until"], name="attempt_by_lease", condition=Q(ended_at__isnull=True)),
+            models.Index(fields=["id"], name="attempt_unsettled", condition=Q(ended_at__isnull=False, settled=False)),
+            models.Index(fields=["granted_at"], name="attempt_high", condition=Q(queue="high")),
         ]
 
     def __str__(self) -> str:

@@ -38,6 +38,12 @@ class Node(models.Model):
     latency_seconds = models.FloatField(null=True, blank=True)
     version = models.PositiveIntegerField(default=0)
 
+    faults = models.PositiveIntegerField(default=0, help_text="Attempts in a row that failed by its fault.")
+    circuit_until = models.DateTimeField(null=True, blank=True, help_text="Until then it takes nothing new.")
+    learned_bytes = models.BigIntegerField(default=0, help_text="The most that was seen in video memory at once.")
+    reserved_bytes = models.BigIntegerField(default=0, help_text="Kept free for models that others load.")
+    reserved_until = models.DateTimeField(null=True, blank=True)
+
     class Meta:
         ordering = ["name"]
 
@@ -102,6 +108,12 @@ class ModelConfig(models.Model):
         default=5, validators=[MinValueValidator(1)], help_text="Over all nodes together."
     )
     timeout_seconds = models.FloatField(null=True, blank=True, validators=[MinValueValidator(1)])
+    max_tries = models.PositiveSmallIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    retry_delay_seconds = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
+    retry_growth = models.FloatField(null=True, blank=True, validators=[MinValueValidator(1)])
+    retry_on = models.JSONField(
+        default=list, blank=True, help_text="Error codes that are tried again; empty: as usual."
+    )
     keep_alive_seconds = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
     options = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=list, blank=True)

@@ -6,24 +6,31 @@ from typing import Any
 from django.conf import settings
 from django.db import models as db
 from django.db.models import F, Q
+from django.utils import timezone
 
 from orchestration.models.agents import Agent
 from orchestration.models.fleet import Node
 from orchestration.models.runs import Run
-from orchestration.policy.states import TASK_SOURCES, UNFINISHED, Priority, TaskStatus
+from orchestration.policy.states import ENDED, TASK_SOURCES, UNFINISHED, Priority, TaskStatus
 
 
 class Lane(db.Model):
-    """Tasks that may use the same models with the same context size share one queue."""
+    """Tasks of one agent and type that may use the same models with the same context size share one queue."""
 
-    key = db.CharField(max_length=64, unique=True, help_text="SHA-256 of the models and the context size.")
+    key = db.CharField(max_length=64, unique=True, help_text="SHA-256 of agent, type, models and context size.")
+    agent = db.ForeignKey(Agent, null=True, blank=True, on_delete=db.SET_NULL, related_name="lanes")
+    type = db.CharField(max_length=40, blank=True)
     models = db.JSONField(default=list)
     num_ctx = db.PositiveIntegerField()
+    waiting_code = db.CharField(max_length=20, blank=True)
     waiting_reason = db.CharField(max_length=300, blank=True, help_text="Why its head waits, as of the last pass.")
+    outlook = db.JSONField(default=dict, blank=True, help_text="When it goes on, as far as that is known.")
 
     def __str__(self) -> str:
         return f"{', '.join(self.models)} at {self.num_ctx}"
 
+
+_READY = Q(status=TaskStatus.PENDING, not_before__isnull=True)
 
 HEAVY = (
     "input",
@@ -79,13 +86,16 @@ class Task(db.Model):
     priority = db.SmallIntegerField(choices=[(p.value, p.name.lower()) for p in Priority], default=Priority.NORMAL)
     version = db.PositiveIntegerField(default=0)
     token = db.CharField(max_length=32, blank=True, help_text="Of the attempt that holds the task.")
+    share = db.PositiveBigIntegerField(default=0, help_text="The user whose part of the fleet it takes; 0 is nobody's.")
+    awaited = db.BooleanField(default=False, help_text="Other tasks wait for its end, and have not been told of it.")
     tags = db.JSONField(default=list, blank=True)
     client_ref = db.CharField(max_length=200, blank=True)
     retried_from = db.ForeignKey("self", null=True, blank=True, on_delete=db.SET_NULL, related_name="retries")
 
     created_at = db.DateTimeField(auto_now_add=True)
+    line_at = db.DateTimeField(default=timezone.now, help_text="When its run was submitted: its place in the line.")
     ready_at = db.DateTimeField(null=True, blank=True, help_text="Since when it could start.")
-    not_before = db.DateTimeField(null=True, blank=True)
+    not_before = db.DateTimeField(null=True, blank=True, help_text="It backs off; cleared when the time has come.")
     started_at = db.DateTimeField(null=True, blank=True)
     ended_at = db.DateTimeField(null=True, blank=True)
     cancel_requested_at = db.DateTimeField(null=True, blank=True)
@@ -94,6 +104,7 @@ class Task(db.Model):
     attempt_count = db.PositiveIntegerField(default=0)
     tries = db.PositiveIntegerField(default=0, help_text="Failed attempts that count against max_tries.")
     max_tries = db.PositiveSmallIntegerField(default=3)
+    preemptions = db.PositiveSmallIntegerField(default=0, help_text="How often it made way for a high task.")
 
     model_name = db.CharField(max_length=200, blank=True, help_text="The one asked for; empty means any of the lane.")
     model_used = db.CharField(max_length=200, blank=True)
@@ -138,10 +149,16 @@ class Task(db.Model):
         ordering = ["-id"]
         indexes = [
             db.Index(
-                fields=["lane", "agent", "priority", "ready_at", "id"],
-                name="task_waiting_by_lane",
-                condition=Q(status=TaskStatus.PENDING),
+                fields=["lane", "priority", "share", "line_at", "id"], name="task_ready_by_share", condition=_READY
             ),
+            db.Index(fields=["lane", "priority", "ready_at"], name="task_ready_by_age", condition=_READY),
+            db.Index(
+                fields=["not_before"],
+                name="task_backing_off",
+                condition=Q(status=TaskStatus.PENDING, not_before__isnull=False),
+            ),
+            db.Index(fields=["share"], name="task_unfinished_by_share", condition=Q(status__in=sorted(UNFINISHED))),
+            db.Index(fields=["id"], name="task_awaited", condition=Q(awaited=True, status__in=sorted(ENDED))),
             db.Index(fields=["status", "-id"], name="task_by_status"),
             db.Index(fields=["owner", "-id"], name="task_by_owner"),
             db.Index(fields=["agent_name", "-id"], name="task_by_agent"),

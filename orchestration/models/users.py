@@ -1,6 +1,7 @@
 """People, their API keys and one-time login links. Secrets are stored as SHA-256 digests only."""
 
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from orchestration.permissions import Role
@@ -10,6 +11,9 @@ class User(AbstractUser):
     """A person with one role. A superuser is always an admin."""
 
     role = models.CharField(max_length=12, choices=[(role, role) for role in Role], default=Role.OPERATOR)
+    max_concurrent_tasks = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: no limit of their own."
+    )
 
     @property
     def effective_role(self) -> Role:

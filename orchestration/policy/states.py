@@ -67,6 +67,14 @@ class Priority(IntEnum):
     LOW = 2
 
 
+class PauseKind(StrEnum):
+    """What can be paused: all tasks of a priority, of an agent, or for a model."""
+
+    PRIORITY = "priority"
+    AGENT = "agent"
+    MODEL = "model"
+
+
 class Phase(StrEnum):
     """Where a running attempt is. ``loading`` covers the wait for the first object while the model is not resident."""
 

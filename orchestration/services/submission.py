@@ -125,6 +125,8 @@ def _create(
         _task(run, agent, actor, spec, lanes.lane(spec), position, now, blocked=sequential and position > 0)
         for position, spec in enumerate(specs)
     ]
+    for needed in tasks[:-1] if sequential else ():
+        needed.awaited = True
     created = Task.objects.bulk_create(tasks, batch_size=_BATCH)
     if sequential:
         edges = [TaskDependency(task=task, needs=needed) for needed, task in itertools.pairwise(created)]
@@ -141,6 +143,7 @@ def _task(
         run=run,
         position=position,
         owner_id=actor.user_id,
+        share=actor.user_id or 0,
         agent=agent,
         agent_name=agent.name,
         lane=lane,
@@ -152,6 +155,7 @@ def _task(
         client_ref=spec.client_ref,
         metadata=dict(spec.metadata),
         retried_from_id=spec.retried_from,
+        line_at=now,
         ready_at=None if blocked else now,
         max_tries=spec.max_tries or agent.max_tries or settings.DROVER_MAX_TRIES,
         model_name=spec.model_name and lane.models[0],
@@ -207,8 +211,7 @@ class _Lanes:
         if num_ctx is None and found.models:
             num_ctx = self._sizes.get(found.models[0])
         size = bucket(num_ctx, default=settings.DROVER_DEFAULT_NUM_CTX)
-        key = hashlib.sha256(json.dumps([found.models, size]).encode()).hexdigest()
-        return Lane.objects.get_or_create(key=key, defaults={"models": list(found.models), "num_ctx": size})[0]
+        return lane_of(self._agent, spec.type, found.models, size)
 
     def _check_allowed(self, wanted: str) -> None:
         allowed = [full_name(name) for name in self._agent.models]
@@ -226,6 +229,13 @@ class _Lanes:
             models=list(found.models),
             installed=sorted(self._known),
         )
+
+
+def lane_of(agent: Agent, task_type: str, models: Sequence[str], num_ctx: int) -> Lane:
+    """The queue for tasks of this agent and type that may use these models, made when it is first needed."""
+    key = hashlib.sha256(json.dumps([agent.pk, task_type, *models, num_ctx]).encode()).hexdigest()
+    fields = {"agent": agent, "type": task_type, "models": list(models), "num_ctx": num_ctx}
+    return Lane.objects.get_or_create(key=key, defaults=fields)[0]
 
 
 def known_models() -> dict[str, KnownModel]:
