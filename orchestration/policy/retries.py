@@ -1,30 +1,73 @@
-"""Whether and when a failed attempt is tried again."""
+"""Whether, when and where a failed attempt is tried again, and that in words."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-_DOUBLINGS = 64
+from orchestration.errors import DroverError
+from orchestration.policy.failures import Remedy, remedy, usually_tried_again
+
+_MOST_GROWTHS = 64
 """More would overflow; the longest delay is reached long before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """``max_tries`` counts the first one. The delay doubles with each try and is spread by up to half of itself."""
+    """``max_tries`` counts the first one. The delay grows with each try and is spread by up to half of itself.
+
+    ``on``: the error codes that are tried again; empty: what usually is.
+    """
 
     max_tries: int
     first_delay: timedelta = timedelta(seconds=1)
     growth: float = 2.0
     longest_delay: timedelta = timedelta(minutes=5)
+    on: frozenset[str] = frozenset()
 
 
-def next_delay(policy: RetryPolicy, *, tries: int, retryable: bool, spread: float) -> timedelta | None:
-    """How long to wait before the next try; None when there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """``delay`` is None when it is not tried again. ``elsewhere``: the node is avoided where there is a choice."""
 
-    ``tries``: how many have been made, this one included. ``spread``: a random number from 0 to 1, so that tasks that
-    failed together do not come back together.
+    delay: timedelta | None
+    elsewhere: bool = False
+    words: str
+
+
+def judge(policy: RetryPolicy, error: DroverError, *, tries: int, others: bool, spread: float) -> Verdict:
+    """``tries``: how many have been made, this one included. ``others``: whether other nodes have the model.
+
+    ``spread``: a random number from 0 to 1, so that tasks that failed together do not come back together.
     """
-    if not retryable or tries >= policy.max_tries:
-        return None
-    grown = policy.first_delay.total_seconds() * policy.growth ** min(tries - 1, _DOUBLINGS)
+    refused = _why_not(policy, error, tries, others)
+    if refused:
+        return Verdict(delay=None, words=f"Not tried again: {refused}")
+    delay = delay_of(policy, tries=tries, spread=spread)
+    elsewhere = others and remedy(error) in (Remedy.RATHER_ELSEWHERE, Remedy.ONLY_ELSEWHERE)
+    where = ", on another node where one is free" if elsewhere else ""
+    return Verdict(delay=delay, elsewhere=elsewhere, words=f"Tried again after {_seconds(delay)}{where}")
+
+
+def _why_not(policy: RetryPolicy, error: DroverError, tries: int, others: bool) -> str:
+    """Empty when it is tried again."""
+    helps = remedy(error)
+    if helps is Remedy.NONE:
+        return "it would end the same way"
+    if helps is Remedy.ONLY_ELSEWHERE and not others:
+        return "no other node has the model"
+    if policy.on and error.code not in policy.on:
+        return f"only {', '.join(sorted(policy.on))} are, as its agent or model says"
+    if not policy.on and not usually_tried_again(error):
+        return f"{error.code} is not, unless its agent or model says so"
+    if tries >= policy.max_tries:
+        return f"this was try {tries} of {policy.max_tries}"
+    return ""
+
+
+def delay_of(policy: RetryPolicy, *, tries: int, spread: float) -> timedelta:
+    grown = policy.first_delay.total_seconds() * policy.growth ** min(tries - 1, _MOST_GROWTHS)
     delay = timedelta(seconds=min(grown, policy.longest_delay.total_seconds()))
     return delay * (1 + spread / 2)
+
+
+def _seconds(delay: timedelta) -> str:
+    return f"{delay.total_seconds():.3g} s"

@@ -1,0 +1,131 @@
+"""What is in use while a decision is being made: the view, plus everything decided so far."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from orchestration.policy.decision import Decision
+from orchestration.policy.estimates import slowdown
+from orchestration.policy.fleet import FleetView, LaneView, ModelRule, NodeView, Plan, Run, Variant
+
+_NO_RULE = ModelRule()
+UNLIMITED = 1_000_000
+
+
+class Books:
+    """Belongs to one call of ``decide``."""
+
+    def __init__(self, view: FleetView) -> None:
+        self.view = view
+        self.decision = Decision()
+        self.nodes = {node.id: node for node in view.nodes}
+        self.used: dict[int, dict[Variant, set[int]]] = {node.id: _used(node.runs) for node in view.nodes}
+        self.plans: dict[int, Plan] = {node.id: node.plan for node in view.nodes if node.plan}
+        self.models = Counter({name: rule.in_flight for name, rule in view.models.items()})
+        self.agents = Counter({agent: rule.in_flight for agent, rule in view.agents.items()})
+        self.shares = Counter({share: rule.in_flight for share, rule in view.shares.items()})
+        self.service = _service(view)
+        self.room = view.worker_room
+        self.taken: Counter[tuple[int, int]] = Counter()
+        """Grants by (lane, priority)."""
+        for share, service in self.service.items():
+            if share not in view.shares or service != view.shares[share].service:
+                self.decision.service[share] = service
+
+    def rule(self, model: str) -> ModelRule:
+        return self.view.models.get(model, _NO_RULE)
+
+    def wanted(self, lane: LaneView, model: str) -> Variant:
+        """What the lane needs: Ollama cuts a context to the one the model was trained with."""
+        most = self.rule(model).context_length
+        return Variant(model=model, num_ctx=min(lane.num_ctx, most) if most else lane.num_ctx)
+
+    def model_open(self, model: str) -> bool:
+        rule = self.rule(model)
+        return rule.enabled and not rule.paused and self.model_room(model) > 0
+
+    def model_room(self, model: str) -> int:
+        """How many more requests for it may be in flight."""
+        most = self.rule(model).max_concurrent
+        return UNLIMITED if most is None else max(0, most - self.models[model])
+
+    def agent_room(self, agent: int | None) -> int:
+        rule = self.view.agents.get(agent) if agent is not None else None
+        if agent is None or rule is None:
+            return UNLIMITED
+        return 0 if rule.paused else max(0, rule.max_concurrent - self.agents[agent])
+
+    def share_room(self, share: int) -> bool:
+        rule = self.view.shares.get(share)
+        return rule is None or rule.max_concurrent is None or self.shares[share] < rule.max_concurrent
+
+    def left(self, lane: LaneView) -> dict[int, int]:
+        """How many tasks still wait, by priority, without those that are paused or were granted just now."""
+        counts = {
+            priority: queue.count - self.taken[lane.id, priority]
+            for priority, queue in sorted(lane.queues.items())
+            if priority not in self.view.paused
+        }
+        return {priority: count for priority, count in counts.items() if count > 0}
+
+    def serving(self, node: NodeView, wanted: Variant) -> Variant | None:
+        """The resident variant of the node that serves the wanted one and is not about to leave."""
+        plan = self.plans.get(node.id)
+        for variant in node.resident:
+            if variant.serves(wanted):
+                return None if plan and variant in plan.victims else variant
+        return None
+
+    def slots(self, node: NodeView, variant: Variant) -> int:
+        """One less while others use the model, but never none: nobody knows how long they go on."""
+        resident = node.resident.get(variant)
+        if resident is None:
+            return node.slots(variant.model)
+        return max(1, resident.slots - int(resident.busy_outside))
+
+    def in_use(self, node: NodeView, variant: Variant) -> int:
+        return len(self.used[node.id].get(variant, ()))
+
+    def free_slot(self, node: NodeView, variant: Variant) -> int | None:
+        """The lowest slot number nobody holds; None when all that may be used are in use."""
+        used = self.used[node.id].get(variant, set())
+        if len(used) >= self.slots(node, variant) or (node.probe and any(self.used[node.id].values())):
+            return None
+        return next(number for number in range(len(used) + 1) if number not in used)
+
+    def slowdown(self, node: NodeView, variant: Variant) -> float:
+        """Of one more run there, from what runs there already."""
+        others = sum(1 for other, slots in self.used[node.id].items() if other != variant and slots)
+        return slowdown(self.in_use(node, variant), others)
+
+    def holders(self, wanted: Variant) -> Iterator[NodeView]:
+        """Nodes where the variant is loaded and stays, is being loaded, or is planned."""
+        for node in self.view.nodes:
+            plan = self.plans.get(node.id)
+            if not node.refuses and (self.serving(node, wanted) or (plan and plan.variant.serves(wanted))):
+                yield node
+
+
+def _used(runs: Sequence[Run]) -> dict[Variant, set[int]]:
+    used: dict[Variant, set[int]] = defaultdict(set)
+    for run in runs:
+        used[run.variant].add(run.slot)
+    return used
+
+
+def _service(view: FleetView) -> dict[int, float]:
+    """The accounts of those who have anything unfinished. Who was away does not save up: they start level with the
+    one who has received the least of those who were here all the time."""
+    stayed = [view.shares[share].service for share in view.waiting_shares if _active(view, share)]
+    level = min(stayed, default=0.0)
+    return {
+        share: _account(view, share) if _active(view, share) else max(level, _account(view, share))
+        for share in view.waiting_shares
+    }
+
+
+def _account(view: FleetView, share: int) -> float:
+    return view.shares[share].service if share in view.shares else 0.0
+
+
+def _active(view: FleetView, share: int) -> bool:
+    return share in view.shares and view.shares[share].active

@@ -1,0 +1,152 @@
+"""FILL: tasks onto free slots of models that are in memory. The highest class first, then the user who has received
+the least, then the oldest run; each goes to the node that will finish it first."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestration.policy.books import Books
+from orchestration.policy.decision import Grant
+from orchestration.policy.fleet import Head, LaneView, NodeView, Variant
+
+Rank = tuple[int, float, datetime, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    node: NodeView
+    variant: Variant
+    order: int
+    """Of the model among those the lane prefers."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """A lane with a free slot while its tasks are handed out."""
+
+    lane: LaneView
+    places: list[_Place]
+    priorities: list[int]
+    heads: dict[int, dict[int, deque[Head]]] = field(default_factory=dict)
+    """By priority and share."""
+
+
+def fill(books: Books) -> None:
+    """Grants until no task can start, or no worker has room."""
+    lines = [line for lane in books.view.lanes if (line := _line(books, lane))]
+    while books.room > 0:
+        firsts = [(first, line) for line in lines if (first := _first(books, line))]
+        if not firsts:
+            return
+        (rank, head), line = min(firsts, key=lambda pair: pair[0][0])
+        _grant(books, line, rank[0], head)
+
+
+def _line(books: Books, lane: LaneView) -> _Line | None:
+    places = [
+        _Place(node=node, variant=variant, order=order)
+        for order, model in enumerate(lane.models)
+        if books.model_open(model)
+        for node in books.view.nodes
+        if not node.refuses and model in node.installed
+        if (variant := books.serving(node, books.wanted(lane, model)))
+    ]
+    line = _Line(lane, places, list(books.left(lane)))
+    return line if places and line.priorities else None
+
+
+def _first(books: Books, line: _Line) -> tuple[Rank, Head] | None:
+    """The task of this lane that is next, if one can start."""
+    if not books.agent_room(line.lane.agent) or not any(_is_free(books, place) for place in line.places):
+        return None
+    for priority in line.priorities:
+        best = min(
+            (
+                ((priority, books.service.get(share, 0.0), queue[0].line_at, queue[0].task_id), queue[0])
+                for share, queue in _heads(books, line, priority).items()
+                if queue and books.share_room(share)
+            ),
+            key=lambda pair: pair[0],
+            default=None,
+        )
+        if best:
+            return best
+    return None
+
+
+def _heads(books: Books, line: _Line, priority: int) -> dict[int, deque[Head]]:
+    """Looked up when first needed: most lanes have no free slot, and then nobody needs to know who is first."""
+    if priority not in line.heads:
+        by_share: dict[int, deque[Head]] = {}
+        for head in books.view.heads(line.lane.id, priority, _most(books, line)):
+            by_share.setdefault(head.share, deque()).append(head)
+        line.heads[priority] = by_share
+    return line.heads[priority]
+
+
+def _most(books: Books, line: _Line) -> int:
+    """How many of the lane can start at most."""
+    free = sum(
+        books.slots(place.node, place.variant) - books.in_use(place.node, place.variant) for place in line.places
+    )
+    return min(free, books.room, books.agent_room(line.lane.agent))
+
+
+def _is_free(books: Books, place: _Place) -> bool:
+    return books.model_room(place.variant.model) > 0 and books.free_slot(place.node, place.variant) is not None
+
+
+def _grant(books: Books, line: _Line, priority: int, head: Head) -> None:
+    lane = line.lane
+    free = [place for place in line.places if _is_free(books, place)]
+    place = max(free, key=lambda place: _merit(books, place, head))
+    node, variant = place.node, place.variant
+    slot = books.free_slot(node, variant) or 0
+    tokens = books.view.estimates.work(lane.agent, lane.type)
+    reason = _reason(books, place, free, head)
+    books.used[node.id].setdefault(variant, set()).add(slot)
+    books.models[variant.model] += 1
+    books.shares[head.share] += 1
+    if lane.agent is not None:
+        books.agents[lane.agent] += 1
+    books.room -= 1
+    books.taken[lane.id, priority] += 1
+    books.service[head.share] = books.service.get(head.share, 0.0) + tokens
+    books.decision.service[head.share] = books.service[head.share]
+    books.decision.grants.append(
+        Grant(
+            task_id=head.task_id,
+            node_id=node.id,
+            model=variant.model,
+            num_ctx=variant.num_ctx,
+            slot=slot,
+            share=head.share,
+            tokens=tokens,
+            reason=reason,
+        )
+    )
+    _consume(books, line, priority, head)
+
+
+def _consume(books: Books, line: _Line, priority: int, head: Head) -> None:
+    queue = line.heads[priority][head.share]
+    queue.popleft()
+    if not queue and books.taken[line.lane.id, priority] < line.lane.queues[priority].count:
+        books.decision.more = True
+
+
+def _merit(books: Books, place: _Place, head: Head) -> tuple[bool, int, float, int, int]:
+    """Not where it failed last; the team's favourite model; then where it is done first."""
+    node, variant = place.node, place.variant
+    speed = books.view.estimates.speed(node.id, variant.model) / books.slowdown(node, variant)
+    return node.id != head.avoid, books.rule(variant.model).priority, speed, -place.order, -node.id
+
+
+def _reason(books: Books, place: _Place, free: list[_Place], head: Head) -> str:
+    node, variant = place.node, place.variant
+    slots = f"{books.in_use(node, variant) + 1} of {books.slots(node, variant)} slots used"
+    words = f"{variant.model} already loaded on {node.name}, {slots}"
+    others = len({other.node.id for other in free} - {node.id})
+    if head.avoid is not None and node.id != head.avoid and head.avoid in {other.node.id for other in free}:
+        return f"{words}; not where its last attempt failed"
+    return f"{words}; the fastest of {others + 1} nodes with a free slot" if others else words

@@ -1,0 +1,193 @@
+"""Why a queue waits, in words for the person who waits, and when it goes on as far as that is known."""
+
+from collections.abc import Iterable
+
+from orchestration.policy.books import Books
+from orchestration.policy.decision import Waiting, Waits
+from orchestration.policy.fleet import LaneView, NodeView, Plan, Variant
+
+Found = Waiting | None
+
+
+def explain(books: Books) -> None:
+    """Fills ``decision.waiting`` for every lane that has tasks left."""
+    for lane in books.view.lanes:
+        if any(queue.count > books.taken[lane.id, priority] for priority, queue in lane.queues.items()):
+            books.decision.waiting[lane.id] = _of(books, lane)
+
+
+def _of(books: Books, lane: LaneView) -> Waiting:
+    """The first thing that is in the way: what a person decided, what is missing, then what is busy."""
+    return (
+        _workers(books)
+        or _paused(books, lane)
+        or _limits(books, lane)
+        or _models(books, lane)
+        or _nodes(books, lane)
+        or _planned(books, lane)
+        or _busy(books, lane)
+        or _no_room(books, lane)
+    )
+
+
+def _workers(books: Books) -> Found:
+    view = books.view
+    if not view.workers_alive:
+        return Waiting(code=Waits.NO_WORKER, words="No worker is running")
+    if books.room <= 0:
+        return Waiting(code=Waits.WORKERS_FULL, words=f"Workers are full {view.worker_capacity}/{view.worker_capacity}")
+    return None
+
+
+def _paused(books: Books, lane: LaneView) -> Found:
+    rule = books.view.agents.get(lane.agent) if lane.agent is not None else None
+    if rule and rule.paused:
+        return Waiting(code=Waits.PAUSED, words=rule.paused)
+    if not books.left(lane):
+        return Waiting(code=Waits.PAUSED, words=books.view.paused[min(lane.queues)])
+    models = [books.rule(model).paused for model in lane.models]
+    return Waiting(code=Waits.PAUSED, words=models[0]) if models and all(models) else None
+
+
+def _limits(books: Books, lane: LaneView) -> Found:
+    agent = lane.agent
+    if agent is None or books.agent_room(agent):
+        return None
+    most = books.view.agents[agent].max_concurrent
+    return Waiting(code=Waits.AGENT_LIMIT, words=f"Agent limit {books.agents[agent]}/{most}")
+
+
+def _models(books: Books, lane: LaneView) -> Found:
+    """What the team or the disks say about the models."""
+    enabled = [model for model in lane.models if books.rule(model).enabled and not books.rule(model).paused]
+    if not enabled:
+        return Waiting(code=Waits.DISABLED, words=f"Model disabled: {', '.join(lane.models)}")
+    installed = [model for model in enabled if any(model in node.installed for node in books.view.nodes)]
+    if not installed:
+        return Waiting(code=Waits.NOT_PULLED, words=f"Not pulled on any node: {', '.join(enabled)}")
+    if any(books.model_room(model) for model in installed):
+        return None
+    model = installed[0]
+    words = f"{model} at its limit {books.models[model]}/{books.rule(model).max_concurrent}"
+    return Waiting(code=Waits.MODEL_LIMIT, words=words)
+
+
+def _nodes(books: Books, lane: LaneView) -> Found:
+    """When every node that has one of the models takes nothing, or could not load it."""
+    able = [(node, model) for model in _open(books, lane) for node in books.view.nodes if model in node.installed]
+    if all(node.refuses for node, _ in able):
+        return Waiting(code=Waits.NODE_UNAVAILABLE, words=_first(node.refuses for node, _ in able))
+    usable = [(node, model) for node, model in able if not node.refuses]
+    held = any(books.serving(node, books.wanted(lane, model)) for node, model in usable)
+    if not held and all(model in node.load_refused for node, model in usable):
+        return Waiting(code=Waits.LOAD_FAILED, words=_first(node.load_refused[model] for node, model in usable))
+    return None
+
+
+def _open(books: Books, lane: LaneView) -> list[str]:
+    return [model for model in lane.models if books.model_open(model)]
+
+
+def _planned(books: Books, lane: LaneView) -> Found:
+    """Its model is on the way; where some node serves it already, that one is what people ask about."""
+    wanted = [books.wanted(lane, model) for model in _open(books, lane)]
+    if any(books.serving(node, variant) for variant in wanted for node in books.view.nodes if not node.refuses):
+        return None
+    for node in books.view.nodes:
+        plan = books.plans.get(node.id)
+        if plan and any(plan.variant.serves(variant) for variant in wanted):
+            return _loading(books, node, plan)
+    return None
+
+
+def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
+    expected = plan.expected.total_seconds()
+    begins = plan.loading_since or (books.view.now if node.id in books.decision.starts else None)
+    rate = _rate(books, node, plan.variant)
+    if begins:
+        left = max(1.0, expected - (books.view.now - begins).total_seconds())
+        return Waiting(
+            code=Waits.LOADING,
+            words=f"{plan.variant.model} is loading on {node.name}",
+            next_seconds=left,
+            per_second=rate,
+            since=begins,
+            expected_seconds=expected,
+        )
+    busy = [f"{books.in_use(node, it)} of {it.model}" for it in plan.victims if books.in_use(node, it)]
+    waits = max((_left(books, node, it) for it in plan.victims), default=0.0)
+    return Waiting(
+        code=Waits.DRAINING,
+        words=f"{node.name} makes room for {plan.variant.model}: still running {', '.join(busy)}",
+        next_seconds=waits + expected,
+        per_second=rate,
+    )
+
+
+def _busy(books: Books, lane: LaneView) -> Found:
+    """All slots of the nodes that hold one of its models are in use."""
+    places = [
+        (node, variant)
+        for model in _open(books, lane)
+        for node in books.view.nodes
+        if not node.refuses and (variant := books.serving(node, books.wanted(lane, model)))
+    ]
+    if not places:
+        return None
+    full = [
+        f"{variant.model} busy {books.in_use(node, variant)}/{books.slots(node, variant)} on {node.name}"
+        for node, variant in places
+    ]
+    lefts = [_left(books, node, variant) for node, variant in places if _known(books, variant)]
+    rates = [rate for node, variant in places if (rate := _rate(books, node, variant))]
+    return Waiting(
+        code=Waits.BUSY,
+        words=_short(full),
+        next_seconds=min(lefts, default=None),
+        per_second=sum(rates) if rates else None,
+    )
+
+
+def _short(words: list[str]) -> str:
+    return ", ".join(words[:3]) + (f" and {len(words) - 3} more nodes" if len(words) > 3 else "")
+
+
+def _no_room(books: Books, lane: LaneView) -> Waiting:
+    model = _open(books, lane)[0]
+    node = next(node for node in books.view.nodes if model in node.installed and not node.refuses)
+    plan = books.plans.get(node.id)
+    if plan:
+        words = f"{model} is on no node; {node.name} loads {plan.variant.model} first"
+    elif node.probe:
+        words = f"{model} is on no node; {node.name} has just recovered and takes one task at a time"
+    else:
+        names = ", ".join(dict.fromkeys(it.model for it in node.resident)) or "what is there"
+        words = f"{model} is on no node; {node.name} can load it when {names} is idle"
+    priority = min(books.left(lane))
+    patience = books.view.parameters.patience[priority]
+    left = patience - (books.view.now - lane.queues[priority].oldest)
+    if left.total_seconds() > 0:
+        words += f", and makes room after {round(patience.total_seconds())} s of waiting"
+    return Waiting(code=Waits.NO_ROOM, words=words)
+
+
+def _known(books: Books, variant: Variant) -> bool:
+    return any(model == variant.model for _, model in books.view.estimates.run_seconds)
+
+
+def _rate(books: Books, node: NodeView, variant: Variant) -> float | None:
+    """Tasks a second that start there when all its slots are in use."""
+    if not _known(books, variant):
+        return None
+    return books.slots(node, variant) / max(0.001, books.view.estimates.run(node.id, variant.model))
+
+
+def _left(books: Books, node: NodeView, variant: Variant) -> float:
+    """Seconds until the first of its runs ends; nothing where none runs."""
+    mean = books.view.estimates.run(node.id, variant.model)
+    ages = [(books.view.now - run.since).total_seconds() for run in node.runs if run.variant == variant]
+    return min((max(mean - age, age / 2) for age in ages), default=0.0)
+
+
+def _first(words: Iterable[str]) -> str:
+    return next(iter(words), "No node can take it")
