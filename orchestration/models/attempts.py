@@ -32,6 +32,8 @@ class Attempt(models.Model):
     error = models.TextField(blank=True)
     estimated_tokens = models.FloatField(default=0.0, help_text="What its user's account was charged at the start.")
     settled = models.BooleanField(default=False, help_text="Its account is corrected and its lesson learned.")
+    node_fault = models.BooleanField(default=False, help_text="Its failure counts against the node's circuit.")
+    follow_up = models.CharField(max_length=300, blank=True, help_text="What becomes of the task after it, in words.")
     retry_at = models.DateTimeField(null=True, blank=True, help_text="When the task may be tried again, if at all.")
     inside_seconds = models.FloatField(null=True, blank=True, help_text="It waited this long inside Ollama.")
     load_seconds = models.FloatField(null=True, blank=True)

@@ -40,6 +40,7 @@ class Node(models.Model):
 
     faults = models.PositiveIntegerField(default=0, help_text="Attempts in a row that failed by its fault.")
     circuit_until = models.DateTimeField(null=True, blank=True, help_text="Until then it takes nothing new.")
+    circuit_reason = models.CharField(max_length=300, blank=True, help_text="The last of these failures.")
     learned_bytes = models.BigIntegerField(default=0, help_text="The most that was seen in video memory at once.")
     reserved_bytes = models.BigIntegerField(default=0, help_text="Kept free for models that others load.")
     reserved_until = models.DateTimeField(null=True, blank=True)

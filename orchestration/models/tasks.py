@@ -103,7 +103,10 @@ class Task(db.Model):
     attempt_id = db.BigIntegerField(null=True, blank=True, help_text="The latest one.")
     attempt_count = db.PositiveIntegerField(default=0)
     tries = db.PositiveIntegerField(default=0, help_text="Failed attempts that count against max_tries.")
-    max_tries = db.PositiveSmallIntegerField(default=3)
+    max_tries = db.PositiveSmallIntegerField(default=3, help_text="As of the last try.")
+    own_max_tries = db.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="What it was submitted with; empty: its agent or model decides."
+    )
     preemptions = db.PositiveSmallIntegerField(default=0, help_text="How often it made way for a high task.")
 
     model_name = db.CharField(max_length=200, blank=True, help_text="The one asked for; empty means any of the lane.")

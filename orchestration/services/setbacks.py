@@ -10,16 +10,17 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from orchestration import queue
 from orchestration.errors import DroverError, Refused, StreamTruncated, Unreachable
 from orchestration.models import Attempt, Node, NodeModel, Task
-from orchestration.policy.retries import RetryPolicy, next_delay
+from orchestration.policy.failures import blames_node
+from orchestration.policy.retries import judge
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.services.announce import announce_tasks
+from orchestration.services.tries import policy_in_force
 
 LEASES_LOST_AT_MOST = 5
 """A task whose worker died this often is taken for the cause of it and fails."""
@@ -28,7 +29,8 @@ LEASES_LOST_AT_MOST = 5
 # Half the time of a select over some 70 columns goes into columns nobody looks at.
 _NEEDED_TO_END = (
     *("node_id", "model_name", "num_ctx", "started_at"),
-    *("task__created_at", "task__ready_at", "task__tries", "task__max_tries", "task__cancel_requested_at"),
+    *("task__created_at", "task__ready_at", "task__tries", "task__own_max_tries", "task__agent_id"),
+    "task__cancel_requested_at",
 )
 
 
@@ -47,28 +49,45 @@ def fail(
     """Ends the attempt; the task is tried again or fails with the error's words. False when it is no longer ours."""
     now = now or timezone.now()
     ended = {"error_code": error.code, "error": error.message, "request": request, "first_token_at": first_token_at}
-    attempt = end(attempt_id, token, AttemptStatus.FAILED, now, **ended)
+    attempt = end(attempt_id, token, AttemptStatus.FAILED, now, node_fault=blames_node(error), **ended)
     if attempt is None:
         return False
-    task = attempt.task
-    tries = task.tries + 1
-    policy = RetryPolicy(max_tries=task.max_tries, first_delay=settings.DROVER_RETRY_DELAY)
-    retryable = error.retryable or _another_node_has_it(attempt, error)
-    delay = next_delay(policy, tries=tries, retryable=retryable, spread=random.random())
-    if task.cancel_requested_at:
-        cancel(task, token, now, output, thinking)
-    elif delay is None:
-        _fail(task, token, now, error, tries, output, thinking)
-    else:
-        Attempt.objects.filter(pk=attempt_id).update(retry_at=now + delay)
-        words = {"error": error.message, "error_code": error.code}
-        if not _requeue(task, token, not_before=now + delay, tries=tries, **words):
-            cancel(task, token, now, output, thinking)
+    _go_on(attempt, token, now, error, output, thinking)
     if attempt.node_id and _is_the_connections_fault(error):
         # After the commit: a poll locks the node first and its attempts then.
         transaction.on_commit(partial(_doubt, attempt.node_id), robust=True)
-    announce_tasks([task.pk], wake=True)
+    announce_tasks([attempt.task_id], wake=True)
     return True
+
+
+def _go_on(attempt: Attempt, token: str, now: datetime, error: DroverError, output: str, thinking: str) -> None:
+    """The task of a failed attempt is tried again, fails, or ends as somebody wished meanwhile."""
+    task = attempt.task
+    if task.cancel_requested_at:
+        cancel(task, token, now, output, thinking)
+        return
+    tries = task.tries + 1
+    policy = policy_in_force(agent_id=task.agent_id, model_name=attempt.model_name, own_max_tries=task.own_max_tries)
+    others = _others_have_it(attempt.node_id, attempt.model_name, error)
+    verdict = judge(policy, error, tries=tries, others=others, spread=random.random())
+    retry_at = None if verdict.delay is None else now + verdict.delay
+    Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=verdict.words)
+    if retry_at is None:
+        _fail(task, token, now, error, tries, output, thinking)
+        return
+    words = {"error": error.message, "error_code": error.code, "max_tries": policy.max_tries}
+    avoided = attempt.node_id if verdict.elsewhere else None
+    if not _requeue(task, token, not_before=retry_at, tries=tries, node_id=avoided, **words):
+        cancel(task, token, now, output, thinking)
+
+
+def _others_have_it(node_id: int | None, model_name: str, error: DroverError) -> bool:
+    """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
+    holders = NodeModel.objects.filter(model__name=model_name, installed=True)
+    here = holders.filter(node_id=node_id or 0)
+    if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND:
+        here.update(installed=False)
+    return holders.filter(node__enabled=True).exclude(pk__in=here).exists()
 
 
 def _is_the_connections_fault(error: DroverError) -> bool:
@@ -79,15 +98,6 @@ def _is_the_connections_fault(error: DroverError) -> bool:
 def _doubt(node_id: int) -> None:
     """As one failed look: until the node answers the next one, no task spends a try on it."""
     Node.objects.filter(pk=node_id, failures=0).update(failures=1)
-
-
-def _another_node_has_it(attempt: Attempt, error: DroverError) -> bool:
-    """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
-    if not isinstance(error, Refused) or error.status != HTTPStatus.NOT_FOUND or attempt.node_id is None:
-        return False
-    holders = NodeModel.objects.filter(model__name=attempt.model_name, installed=True)
-    holders.filter(node_id=attempt.node_id).update(installed=False)
-    return holders.filter(node__enabled=True).exists()
 
 
 @transaction.atomic
@@ -152,7 +162,7 @@ def lose(attempt_id: int, token: str, now: datetime, code: str, reason: str) -> 
     elif code == "lease_lost" and _leases_lost(task) >= LEASES_LOST_AT_MOST:
         error = DroverError(f"The worker running this task died {LEASES_LOST_AT_MOST} times; it is not tried again.")
         _fail(task, token, now, error, task.tries, "", "")
-    elif not _requeue(task, token, not_before=None, error="", error_code="", tries=task.tries):
+    elif not _requeue(task, token, not_before=None):
         cancel(task, token, now, "", "")
     return attempt
 
@@ -163,25 +173,30 @@ def _leases_lost(task: Task) -> int:
     return lost.filter(granted_at__gte=task.waited_since).count()
 
 
-def _requeue(task: Task, token: str, *, not_before: datetime | None, error: str, error_code: str, tries: int) -> bool:
-    """Back into the line; the node stays noted as the one to avoid. False when somebody has asked to cancel since the
-    task was read, or when it belongs to another attempt."""
+_BACK_IN_LINE: dict[str, Any] = {
+    "node_id": None,
+    "node_name": "",
+    "model_used": "",
+    "started_at": None,
+    "decision_reason": "",
+    "progress": 0,
+    "phase": "",
+    "message": "",
+    "error": "",
+    "error_code": "",
+}
+
+
+def _requeue(task: Task, token: str, *, not_before: datetime | None, **fields: Any) -> bool:
+    """Back into the line, at its old place. A ``node_id`` given stays noted as the one to avoid. False when somebody
+    has asked to cancel since the task was read, or when it belongs to another attempt."""
     return Task.objects.filter(cancel_requested_at=None).transition(
         task.pk,
         TaskStatus.PENDING,
         held_by=token,
         token="",
         not_before=not_before,
-        error=error,
-        error_code=error_code,
-        tries=tries,
-        node_name="",
-        model_used="",
-        started_at=None,
-        decision_reason="",
-        progress=0,
-        phase="",
-        message="",
+        **{**_BACK_IN_LINE, **fields},
     )
 
 

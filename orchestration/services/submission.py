@@ -157,6 +157,7 @@ def _task(
         retried_from_id=spec.retried_from,
         line_at=now,
         ready_at=None if blocked else now,
+        own_max_tries=spec.max_tries,
         max_tries=spec.max_tries or agent.max_tries or settings.DROVER_MAX_TRIES,
         model_name=spec.model_name and lane.models[0],
         timeout_seconds=spec.timeout_seconds or agent.timeout_seconds,

@@ -10,6 +10,7 @@ from django.utils import timezone
 from orchestration.errors import DroverError, Refused, StreamFailed, StreamTruncated, Unreachable
 from orchestration.models import Attempt, Node, NodeModel, Task
 from orchestration.permissions import Actor
+from orchestration.policy.retries import Verdict
 from orchestration.services import attempts, setbacks, tasks
 from tests.services.conftest import Give, result
 
@@ -19,9 +20,10 @@ def _fresh(task: Task) -> Task:
 
 
 def test_an_error_that_may_pass_is_tried_again_later_elsewhere(
-    begin: Give, submitted_task: Task, node: Node, settings: Any
+    begin: Give, submitted_task: Task, node: Node, make_node: Callable[..., Node], settings: Any
 ) -> None:
     settings.DROVER_RETRY_DELAY = timedelta(seconds=4)
+    make_node("gpu-b")
     job = begin(submitted_task)
     now = timezone.now()
     error = Unreachable("gpu-a does not answer")
@@ -147,12 +149,12 @@ def test_a_wish_to_cancel_that_comes_while_a_failure_is_written_is_not_lost(
 ) -> None:
     """The task was read before somebody else's transaction committed the wish."""
 
-    def cancel_in_between(*_: Any, **__: Any) -> timedelta:
+    def cancel_in_between(*_: Any, **__: Any) -> Verdict:
         Task.objects.filter(pk=submitted_task.pk).update(cancel_requested_at=timezone.now())
-        return timedelta(seconds=1)
+        return Verdict(delay=timedelta(seconds=1), words="Tried again")
 
     job = begin(submitted_task)
-    monkeypatch.setattr(setbacks, "next_delay", cancel_in_between)
+    monkeypatch.setattr(setbacks, "judge", cancel_in_between)
     assert setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
     assert _fresh(submitted_task).status == "cancelled"
 
