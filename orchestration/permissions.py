@@ -29,8 +29,10 @@ class Action(StrEnum):
     EDIT_TASK = "task.edit"
     DELETE_TASK = "task.delete"
     EDIT_AGENT = "agent.edit"
+    PAUSE_AGENT = "agent.pause"
     EDIT_NODE = "node.edit"
     EDIT_MODEL = "model.edit"
+    PAUSE_FOR_ALL = "queue.pause"
     MANAGE_USERS = "user.manage"
     EDIT_KEY = "key.edit"
 
@@ -43,8 +45,10 @@ _REQUIRED: dict[Action, Role] = {
     Action.EDIT_TASK: Role.OPERATOR,
     Action.DELETE_TASK: Role.OPERATOR,
     Action.EDIT_AGENT: Role.OPERATOR,
+    Action.PAUSE_AGENT: Role.OPERATOR,
     Action.EDIT_NODE: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
+    Action.PAUSE_FOR_ALL: Role.MAINTAINER,
     Action.MANAGE_USERS: Role.ADMIN,
     Action.EDIT_KEY: Role.VIEWER,
 }
@@ -81,12 +85,20 @@ def refusal(actor: Actor, action: Action, obj: Owned | None = None) -> str | Non
     required = _REQUIRED[action]
     if actor.role.rank < required.rank:
         return f"This needs the role {required}; {actor.name} is {actor.role}."
-    for_others = _FOR_OTHERS.get(action, Role.MAINTAINER)
-    if obj is None or actor.role.rank >= for_others.rank:
+    if obj is None or reaches_others(actor, action):
         return None
     if actor.user_id is not None and obj.owner_id == actor.user_id:
         return None
-    return f"This belongs to somebody else; changing it needs the role {for_others}."
+    return f"This belongs to somebody else; changing it needs the role {_role_for_others(action)}."
+
+
+def reaches_others(actor: Actor, action: Action) -> bool:
+    """Whether the role alone is enough, whoever owns the object."""
+    return actor.role.rank >= max(_role_for_others(action).rank, _REQUIRED[action].rank)
+
+
+def _role_for_others(action: Action) -> Role:
+    return _FOR_OTHERS.get(action, Role.MAINTAINER)
 
 
 def require(actor: Actor, action: Action, obj: Owned | None = None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from orchestration.errors import NotAllowed
-from orchestration.permissions import SYSTEM, Action, Actor, Role, allowed, refusal, require
+from orchestration.permissions import SYSTEM, Action, Actor, Role, allowed, reaches_others, refusal, require
 
 PEOPLE = {role: Actor(user_id=number, name=role.value, role=role) for number, role in enumerate(Role, start=1)}
 
@@ -30,8 +30,10 @@ def least(action, owner_of=lambda actor: None):
         (Action.EDIT_TASK, Role.OPERATOR, Role.MAINTAINER),
         (Action.DELETE_TASK, Role.OPERATOR, Role.MAINTAINER),
         (Action.EDIT_AGENT, Role.OPERATOR, Role.MAINTAINER),
+        (Action.PAUSE_AGENT, Role.OPERATOR, Role.MAINTAINER),
         (Action.EDIT_NODE, Role.MAINTAINER, Role.MAINTAINER),
         (Action.EDIT_MODEL, Role.MAINTAINER, Role.MAINTAINER),
+        (Action.PAUSE_FOR_ALL, Role.MAINTAINER, Role.MAINTAINER),
         (Action.MANAGE_USERS, Role.ADMIN, Role.ADMIN),
         (Action.EDIT_KEY, Role.VIEWER, Role.ADMIN),
     ],
@@ -49,6 +51,11 @@ def test_every_action_is_decided():
 def test_a_role_may_do_everything_the_one_below_may(action):
     verdicts = [allowed(actor, action, Thing(99)) for actor in PEOPLE.values()]
     assert verdicts == sorted(verdicts)
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_a_role_reaches_others_when_it_is_allowed_what_belongs_to_them(action):
+    assert all(reaches_others(actor, action) == allowed(actor, action, Thing(99)) for actor in PEOPLE.values())
 
 
 def test_what_belongs_to_nobody_is_not_everybodys():

@@ -5,7 +5,7 @@ from django.db import models
 
 from orchestration.models.agents import Agent
 from orchestration.models.fleet import Node
-from orchestration.policy.states import PauseKind
+from orchestration.policy.states import PauseKind, Priority
 
 
 class NodeVariant(models.Model):
@@ -98,4 +98,4 @@ class Pause(models.Model):
         constraints = [models.UniqueConstraint(fields=["kind", "key"], name="paused_once")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.key} paused by {self.paused_by_name}"
+        return f"{Priority(int(self.key)).name.lower()} priority" if self.kind == PauseKind.PRIORITY else self.key

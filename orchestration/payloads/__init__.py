@@ -18,6 +18,7 @@ from orchestration.payloads.fleet import (
     node_status,
 )
 from orchestration.payloads.load import LoadSample, ModelLoad, NodeLoad, ResidentModel, Totals
+from orchestration.payloads.pauses import PausePayload
 from orchestration.payloads.runs import RunPayload, run, run_status
 from orchestration.payloads.tasks import (
     PUBLIC_STATUS,
@@ -46,6 +47,7 @@ __all__ = [
     "NodeLoad",
     "NodeModelPayload",
     "NodePayload",
+    "PausePayload",
     "Progress",
     "ResidentModel",
     "ResultPayload",

@@ -10,6 +10,7 @@ from orchestration.queries.fleet import (
     nodes,
 )
 from orchestration.queries.load import load_sample
+from orchestration.queries.pauses import paused
 from orchestration.queries.people import agents, audit, get_agent
 from orchestration.queries.status import errors, health, metrics, workers
 from orchestration.queries.tasks import (
@@ -47,6 +48,7 @@ __all__ = [
     "model_configs",
     "node_detail",
     "nodes",
+    "paused",
     "run_counts",
     "run_detail",
     "runs",

@@ -12,7 +12,7 @@ from orchestration.permissions import SYSTEM, Action, Actor, require
 from orchestration.policy.context import check_options
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED
-from orchestration.services import audit, tasks
+from orchestration.services import audit, pauses, tasks
 from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, save
 
@@ -72,6 +72,7 @@ def delete(*, actor: Actor, agent_id: int, cancel_tasks: bool = False) -> None:
         )
     for task_id in unfinished:
         tasks.cancel(actor=actor, task_id=task_id)
+    pauses.forget_agent(agent)
     audit.record(actor, "agent.deleted", agent, cancelled_tasks=len(unfinished))
     events.on_commit(("agent", {"id": agent.pk, "name": agent.name, "change": "deleted"}))
     agent.delete()

@@ -10,15 +10,25 @@ from orchestration.permissions import Actor
 
 def record(actor: Actor, action: str, obj: models.Model, **detail: Any) -> None:
     """One entry. ``detail`` must be JSON and must not hold secrets."""
+    _add(actor, action, str(obj._meta.model_name), obj.pk, str(obj), detail)
+
+
+def record_many(actor: Actor, action: str, kind: type[models.Model], count: int, **detail: Any) -> None:
+    """One entry for many objects of a kind; ``detail`` says which."""
+    names = kind._meta.verbose_name if count == 1 else kind._meta.verbose_name_plural
+    _add(actor, action, str(kind._meta.model_name), None, f"{count:,} {names}", detail)
+
+
+def _add(actor: Actor, action: str, object_type: str, object_id: int | None, name: str, detail: dict[str, Any]) -> None:
     AuditEntry.objects.create(
         actor_id=actor.user_id,
         actor_name=actor.name,
         via=actor.via,
         ip=actor.ip,
         action=action,
-        object_type=str(obj._meta.model_name),
-        object_id=obj.pk,
-        object_name=str(obj)[:200],
+        object_type=object_type,
+        object_id=object_id,
+        object_name=name[:200],
         detail=detail,
     )
 

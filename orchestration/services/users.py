@@ -9,13 +9,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from orchestration import events
 from orchestration.errors import Conflict, NotFound
 from orchestration.models import LoginLink, User
 from orchestration.permissions import Action, Actor, Role, require
 from orchestration.services import audit
 from orchestration.services.fields import apply, save
 
-FIELDS = ("username", "first_name", "last_name", "email", "role", "is_active", "is_staff")
+FIELDS = ("username", "first_name", "last_name", "email", "role", "is_active", "is_staff", "max_concurrent_tasks")
 
 
 def digest(secret: str) -> str:
@@ -49,7 +50,10 @@ def update(*, actor: Actor, user_id: int, **fields: Any) -> User:
     before = {name: getattr(user, name) for name in FIELDS}
     _save(user, fields)
     _keep_an_admin()
-    audit.record(actor, "user.changed", user, changes=audit.changes(before, {n: getattr(user, n) for n in FIELDS}))
+    changes = audit.changes(before, {name: getattr(user, name) for name in FIELDS})
+    audit.record(actor, "user.changed", user, changes=changes)
+    if "max_concurrent_tasks" in changes:
+        events.on_commit(wake=True)
     return user
 
 
