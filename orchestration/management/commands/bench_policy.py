@@ -11,11 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from orchestration.management.lab import report
-from orchestration.management.lab.runs import DEFAULT, SCHEDULERS, by_workload
+from orchestration.management.lab.runs import DEFAULT, OURS, SCHEDULERS, by_workload
 from orchestration.management.lab.targets import verdicts
 from orchestration.management.lab.workloads import TITLES
-
-OURS = "product"
 
 
 class Command(BaseCommand):

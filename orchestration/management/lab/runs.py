@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from orchestration.management.lab.metrics import Metrics, mean_of, measure
 from orchestration.management.lab.peers import PEERS
+from orchestration.management.lab.product import Product
 from orchestration.management.lab.simulation import Scheduler, Simulation
 from orchestration.management.lab.workloads import workloads
 
-SCHEDULERS: dict[str, Callable[[], Scheduler]] = PEERS
-DEFAULT = ("round-robin", "least-connections", "llama-swap-like", "rq-workers")
+OURS = "product"
+SCHEDULERS: dict[str, Callable[[], Scheduler]] = {OURS: Product, **PEERS}
+DEFAULT = (OURS, "round-robin", "least-connections", "llama-swap-like", "rq-workers")
 
 
 @dataclass(frozen=True, slots=True)

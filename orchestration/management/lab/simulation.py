@@ -71,6 +71,8 @@ class Simulation:
         self.models = workload.models
         self.nodes = [LabNode(self, number, numbers) for number, numbers in enumerate(workload.nodes)]
         self.up = [True] * len(self.nodes)
+        self.answers = [True] * len(self.nodes)
+        """Whether the last poll was answered; ``up`` is what has been made of that."""
         self.resident: list[set[str]] = [set() for _ in self.nodes]
         """By node, as last polled."""
         self.in_flight: list[Counter[str]] = [Counter() for _ in self.nodes]
@@ -158,7 +160,8 @@ class Simulation:
 
     def _poll(self) -> None:
         for node in self.nodes:
-            if self.up[node.number] and not node.down:
+            self.answers[node.number] = self.up[node.number] and not node.down
+            if self.answers[node.number]:
                 self.resident[node.number] = node.resident()
         self.scheduler.polled()
         self.at(self.now + POLL_SECONDS, self._poll)

@@ -23,6 +23,15 @@ def test_tables_are_printed_and_written(tmp_path):
     assert (document["seeds"], document["scale"]) == (1, 0.02)
 
 
+def test_drovers_own_policy_is_held_against_its_targets():
+    text = bench("--only", "W7", "--policies", "product,round-robin")
+    assert any(line.startswith("fairness, W7") and line.endswith("met") for line in text.splitlines())
+
+
+def test_without_drovers_own_policy_there_are_no_targets():
+    assert "wanted" not in bench("--only", "W7", "--policies", "round-robin")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -1,0 +1,234 @@
+"""Drover itself in the laboratory: its own decisions, from what it would see, carried out on simulated nodes."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from orchestration.management.lab.learning import Learned
+from orchestration.management.lab.line import NUM_CTX, Line, moment
+from orchestration.management.lab.peers import FOREVER
+from orchestration.management.lab.simulation import Scheduler
+from orchestration.management.lab.work import LabTask
+from orchestration.policy.decision import Abort, Grant
+from orchestration.policy.fleet import FleetView, NodeView, Parameters, Plan, Resident, Run, ShareRule, Variant
+from orchestration.policy.placement import decide
+from orchestration.policy.states import Priority
+
+GB = 1_000_000_000
+WORKERS = 1_000_000
+"""Room for all: what workers can hold is no part of these workloads."""
+AWAY = "not reachable"
+
+
+def variant(model: str) -> Variant:
+    return Variant(model=model, num_ctx=NUM_CTX)
+
+
+@dataclass(slots=True)
+class _Running:
+    """A task that holds a slot, with what was charged for it."""
+
+    task: LabTask
+    run: Run
+    charged: float
+
+
+@dataclass(slots=True)
+class _Node:
+    """What Drover keeps about a node. ``suspect``: a call has just failed there, nothing is sent until it answers."""
+
+    installed: frozenset[str]
+    sizes: dict[Variant, int]
+    resident: dict[Variant, Resident] = field(default_factory=dict)
+    last_used: dict[str, float] = field(default_factory=dict)
+    plan: Plan | None = None
+    load_began: float = 0.0
+    suspect: bool = False
+
+
+class Product(Scheduler):
+    def __init__(self, parameters: Parameters | None = None) -> None:
+        self._parameters = parameters or Parameters()
+
+    def start(self) -> None:
+        models = self.sim.models
+        sizes = {variant(name): round(model.gb * GB) for name, model in models.items()}
+        fitting = [
+            frozenset(name for name in models if self.sim.fits(node, name)) for node in range(len(self.sim.nodes))
+        ]
+        self._nodes = [_Node(installed, sizes) for installed in fitting]
+        self._single_slot = frozenset(name for name, model in models.items() if model.parallel == 1)
+        self._line, self._learned = Line(), Learned()
+        self._waiting: dict[int, LabTask] = {}
+        self._running: dict[int, _Running] = {}
+        self._preempted: set[int] = set()
+        self._service: dict[int, float] = {}
+        self._unfinished: Counter[int] = Counter()
+        """Tasks by share."""
+        self._active: frozenset[int] = frozenset()
+        self._due = False
+
+    def arrived(self, task: LabTask) -> None:
+        if task.priority == Priority.HIGH:
+            self._learned.asked(task.models[0], self.sim.now)
+        self._unfinished[self._line.share(task.user)] += 1
+        self._wait(task)
+        self._wake()
+
+    def ended(self, task: LabTask) -> None:
+        running = self._running.pop(task.id)
+        share = running.run.share
+        self._service[share] += task.work - running.charged
+        self._unfinished[share] -= 1
+        in_flight = self.sim.in_flight[task.node]
+        beside = sum(1 for model, count in in_flight.items() if count and model != task.model)
+        self._learned.ran(task, in_flight[task.model], beside)
+        self._nodes[task.node].last_used[task.model] = self.sim.now
+        self._wake()
+
+    def failed(self, task: LabTask, node: int) -> None:
+        self._nodes[node].suspect = True
+        self._take_back(task, avoid=node)
+        self._wake()
+
+    def loaded(self, node: int, model: str) -> None:
+        mine = self._nodes[node]
+        if mine.plan and mine.plan.loading_since and mine.plan.variant.model == model:
+            mine.plan = None
+            mine.resident[variant(model)] = self._resident(model, since=self.sim.now)
+            self._learned.loaded(node, model, self.sim.now - mine.load_began)
+        self._wake()
+
+    def load_failed(self, node: int, model: str) -> None:
+        self._nodes[node].plan = None
+        self._nodes[node].suspect = True
+        self._wake()
+
+    def health_changed(self, node: int) -> None:
+        mine = self._nodes[node]
+        mine.resident, mine.plan = {}, None
+        self._wake()
+
+    def polled(self) -> None:
+        """Others load and evict, too."""
+        for number, mine in enumerate(self._nodes):
+            if not self.sim.answers[number]:
+                continue
+            mine.suspect = False
+            listed = self.sim.resident[number]
+            for model in listed:
+                mine.resident.setdefault(variant(model), self._resident(model))
+            for gone in [it for it in mine.resident if it.model not in listed]:
+                if not self.sim.in_flight[number][gone.model]:
+                    del mine.resident[gone]
+        self._wake()
+
+    def _resident(self, model: str, since: float | None = None) -> Resident:
+        facts = self.sim.models[model]
+        return Resident(
+            size_bytes=round(facts.gb * GB), slots=facts.parallel, since=None if since is None else moment(since)
+        )
+
+    def _wait(self, task: LabTask, avoid: int | None = None) -> None:
+        self._waiting[task.id] = task
+        self._line.add(task, avoid)
+
+    def _take_back(self, task: LabTask, avoid: int | None = None) -> None:
+        running = self._running.pop(task.id)
+        self._service[running.run.share] -= running.charged
+        self._wait(task, avoid)
+
+    def _wake(self) -> None:
+        """What happens at the same moment is decided about once."""
+        if not self._due:
+            self._due = True
+            self.sim.at(self.sim.now, self._decide)
+
+    def _decide(self) -> None:
+        self._due = False
+        unfinished = frozenset(share for share, count in self._unfinished.items() if count)
+        decision = decide(self._view(unfinished))
+        self._active = unfinished
+        self._service.update(decision.service)
+        for grant in decision.grants:
+            self._grant(grant)
+        for node in decision.withdrawn:
+            self._nodes[node].plan = None
+        for planned in decision.plans:
+            self._nodes[planned.node_id].plan = planned.plan
+        for abort in decision.aborts:
+            self._abort(abort)
+        for node in decision.starts:
+            self._load(node)
+
+    def _grant(self, grant: Grant) -> None:
+        task = self._waiting.pop(grant.task_id)
+        self._line.remove(task)
+        run = Run(
+            attempt_id=task.id,
+            variant=Variant(model=grant.model, num_ctx=grant.num_ctx),
+            slot=grant.slot,
+            since=moment(self.sim.now),
+            priority=task.priority,
+            preempted=task.id in self._preempted,
+            share=grant.share,
+        )
+        self._running[task.id] = _Running(task, run, grant.tokens)
+        self._nodes[grant.node_id].last_used[grant.model] = self.sim.now
+        self.sim.send(task, grant.node_id, grant.model, FOREVER)
+
+    def _abort(self, abort: Abort) -> None:
+        running = self._running.get(abort.attempt_id)
+        if running and self.sim.abort(running.task):
+            self._preempted.add(running.task.id)
+            self._take_back(running.task)
+            self._wake()
+
+    def _load(self, number: int) -> None:
+        mine = self._nodes[number]
+        if mine.plan is None:
+            return
+        mine.plan = replace(mine.plan, loading_since=moment(self.sim.now))
+        mine.load_began = self.sim.now
+        for victim in mine.plan.victims:
+            mine.resident.pop(victim, None)
+            self.sim.nodes[number].unload(victim.model)
+        self.sim.nodes[number].submit(None, mine.plan.variant.model, FOREVER)
+
+    def _view(self, unfinished: frozenset[int]) -> FleetView:
+        return FleetView(
+            now=moment(self.sim.now),
+            nodes=[self._node_view(number) for number in range(len(self._nodes))],
+            lanes=self._line.lanes(),
+            heads=self._line.heads,
+            shares={
+                share: ShareRule(service=self._service.get(share, 0.0), active=share in self._active)
+                for share in unfinished | self._active
+            },
+            waiting_shares=unfinished,
+            estimates=self._learned.estimates,
+            high_rate=self._learned.high_rates(self.sim.now),
+            worker_room=WORKERS,
+            worker_capacity=WORKERS,
+            workers_alive=1,
+            parameters=self._parameters,
+        )
+
+    def _node_view(self, number: int) -> NodeView:
+        mine, numbers = self._nodes[number], self.sim.nodes[number].numbers
+        return NodeView(
+            id=number,
+            name=f"node{number}",
+            installed=mine.installed,
+            resident={it: self._used(mine, it) for it in mine.resident},
+            runs=[running.run for running in self._running.values() if running.task.node == number],
+            plan=mine.plan,
+            slots_per_model=max(model.parallel for model in self.sim.models.values()),
+            single_slot=self._single_slot,
+            refuses=AWAY if mine.suspect or not self.sim.up[number] else "",
+            vram_bytes=round(numbers.vram_gb * GB),
+            known_bytes=mine.sizes,
+        )
+
+    def _used(self, mine: _Node, it: Variant) -> Resident:
+        last = mine.last_used.get(it.model)
+        return mine.resident[it] if last is None else replace(mine.resident[it], last_used=moment(last))
