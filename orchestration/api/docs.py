@@ -70,7 +70,7 @@ def _paragraphs(text: str) -> list[str]:
 
 def _fields(body: Schema, schema: Schema, prefix: str = "") -> Iterator[Schema]:
     """The fields of a body, with those of the objects in it below them."""
-    shape = resolved(body, schema)
+    shape = resolved(_inner(body) or body, schema)
     for name, field in shape.get("properties", {}).items():
         yield {
             "name": prefix + name,

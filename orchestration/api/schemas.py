@@ -13,10 +13,13 @@ from orchestration.payloads import (
     AgentPayload,
     ModelConfigPayload,
     NodePayload,
+    PausePayload,
     RunPayload,
     TaskRow,
 )
-from orchestration.policy.states import AgentKind
+from orchestration.policy.failures import CHOICES
+from orchestration.policy.states import AgentKind, PauseKind
+from orchestration.services.tries import LONGEST_FIRST_DELAY, MOST_GROWTH
 
 LIMIT_DEFAULT = 50
 LIMIT_MOST = 500
@@ -118,11 +121,45 @@ class TaskChanges(Body):
     tags: Tags | None = None
 
 
+Expected = Annotated[
+    int | None,
+    Field(ge=0, description="Most tasks it may be about, needed for more than 100 and without any filter."),
+]
+UpTo = Annotated[int | None, Field(ge=0, description="Tasks with a higher id are left alone: they came later.")]
+
+
+class BulkCancel(Body):
+    expected: Expected = None
+    up_to: UpTo = None
+
+
+class BulkPriority(BulkCancel):
+    priority: int = Field(description="0 high, 1 normal, 2 low")
+
+
+class PauseNew(Body):
+    kind: Annotated[PauseKind, Field(strict=False)]
+    key: ShortText = Field(description="A priority (0 to 2 or its word), an agent's id or name, or a model's name.")
+    note: Annotated[str, Field(max_length=200)] = ""
+
+
+class RetryIn(Body):
+    """Beside max_tries. What is left out or null here is taken from the next in line: agent, model, settings."""
+
+    first_delay_seconds: Annotated[float, Field(ge=0, le=LONGEST_FIRST_DELAY, allow_inf_nan=False)] | None = None
+    growth: Annotated[float, Field(ge=1, le=MOST_GROWTH, allow_inf_nan=False)] | None = None
+    on: Annotated[
+        list[ShortText],
+        Field(max_length=50, description=f"Error codes that are tried again: {', '.join(CHOICES)}. Empty: as usual."),
+    ] = []
+
+
 class AgentConfigIn(Body):
     max_concurrent_tasks: Annotated[int, Field(ge=1, le=10_000)] = 3
     default_model: ShortText = ""
     timeout_seconds: Seconds | None = None
     max_tries: Annotated[int, Field(ge=1, le=100)] | None = None
+    retry: RetryIn = RetryIn()
     routing_preferences: dict[str, str] = {}
 
 
@@ -167,6 +204,8 @@ class ModelConfigChanges(Body):
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_concurrent_requests: Annotated[int, Field(ge=1, le=10_000)] = 5
     timeout_seconds: Seconds | None = None
+    max_tries: Annotated[int, Field(ge=1, le=100)] | None = None
+    retry: RetryIn = RetryIn()
     keep_alive_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     options: dict[str, Any] = {}
     labels: Tags = []
@@ -175,6 +214,15 @@ class ModelConfigChanges(Body):
 
 class ModelConfigNew(ModelConfigChanges):
     model_name: ShortText
+
+
+RETRY_COLUMNS = {"first_delay_seconds": "retry_delay_seconds", "growth": "retry_growth", "on": "retry_on"}
+
+
+def laid_flat(fields: dict[str, Any]) -> dict[str, Any]:
+    """What was sent of ``retry``, as the services take it."""
+    sent = fields.pop("retry", {})
+    return {**fields, **{RETRY_COLUMNS[name]: value for name, value in sent.items()}}
 
 
 class AgentList(TypedDict):
@@ -205,6 +253,26 @@ class NodeList(TypedDict):
 class ModelConfigList(TypedDict):
     model_configs: list[ModelConfigPayload]
     next_cursor: str | None
+
+
+class PauseList(TypedDict):
+    pauses: list[PausePayload]
+    next_cursor: str | None
+
+
+class Skipped(TypedDict):
+    """``foreign``: of somebody else. ``moved_on``: started or ended before its turn came."""
+
+    foreign: int
+    moved_on: int
+
+
+class BulkAnswer(TypedDict):
+    """``matched``: tasks it could be about; all of them were either changed or skipped."""
+
+    matched: int
+    changed: int
+    skipped: Skipped
 
 
 class CancelledRun(TypedDict):

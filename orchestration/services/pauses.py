@@ -105,7 +105,8 @@ def _priority(key: str) -> _Target:
 
 
 def _agent(key: str) -> _Target:
-    agent = Agent.objects.filter(pk=id_of(key)).first()
+    number = id_of(key)
+    agent = Agent.objects.filter(pk=number).first() if number is not None else None
     if agent is None:
         raise NotFound(f"There is no agent {cut(key, 80)}; give its id.")
     return _Target(kind=PauseKind.AGENT, key=str(agent.pk), name=agent.name, agent=agent)

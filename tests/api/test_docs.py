@@ -65,3 +65,9 @@ def test_the_fields_of_inner_objects_are_listed_too() -> None:
     }
     assert {"tasks", "tasks[].input", "tasks[].messages[].role"} <= set(by_id["submit_tasks"])
     assert "config.default_model" in by_id["create_agent"]
+
+
+def test_the_fields_of_a_body_that_may_be_left_out_are_listed() -> None:
+    schema = api.get_openapi_schema(path_prefix=ROOT)
+    call = next(call for call in calls(schema) if call["id"] == "cancel_matching_tasks")
+    assert [field["name"] for field in call["fields"]] == ["expected", "up_to"]

@@ -72,7 +72,9 @@ def of_kind(value: Any, part: Schema, whole: Schema, path: str) -> Iterator[str]
 
 def described(whole: Schema, method: str, path: str, status: int) -> Schema:
     """What the description says about this answer; a failure when it says nothing."""
-    template = next(name for name in whole["paths"] if fits(name.removeprefix(ROOT), path.partition("?")[0]))
+    path = path.partition("?")[0]
+    exact = [name for name in whole["paths"] if name == f"{ROOT}{path}"]
+    template = next(name for name in [*exact, *whole["paths"]] if fits(name.removeprefix(ROOT), path))
     answers = whole["paths"][template][method.lower()]["responses"]
     assert str(status) in answers, f"{method} {path} answers {status}, which is not described"
     content: Schema = answers[str(status)].get("content", {})
@@ -110,6 +112,7 @@ def witness(alice_api: ApiClient, description: Schema) -> Witness:
 def test_every_described_call_exists(description: Schema) -> None:
     for path in description["paths"]:
         real = path.replace("{task_id}", "1").replace("{run_id}", "1").replace("{config_id}", "1")
+        real = real.replace("{kind}", "model").replace("{key}", "team/coder:7b")
         match = resolve(real.replace("{agent}", "writer").replace("{node}", "gpu-a"), urlconf="tests.api.urls")
         assert match.func.__name__ != "no_such_route", path
 
@@ -134,7 +137,16 @@ def test_every_reference_leads_somewhere(description: Schema) -> None:
 
 def test_bodies_refuse_fields_that_are_not_described(description: Schema) -> None:
     schemas = description["components"]["schemas"]
-    for name in ("SubmitBody", "TaskIn", "MessageIn", "AgentNew", "NodeNew", "ModelConfigNew", "TaskChanges"):
+    for name in (
+        "SubmitBody",
+        "TaskIn",
+        "MessageIn",
+        "AgentNew",
+        "NodeNew",
+        "ModelConfigNew",
+        "TaskChanges",
+        "PauseNew",
+    ):
         assert schemas[name]["additionalProperties"] is False
 
 
@@ -202,6 +214,24 @@ def test_nodes_and_models_answer_as_described(witness: Witness, make_node: Calla
     witness("POST", "nodes/gpu-a/resume")
     witness("DELETE", "nodes/gpu-b", status=204)
     witness("GET", "models")
+
+
+def test_pauses_answer_as_described(witness: Witness) -> None:
+    witness("POST", "pauses", {"kind": "model", "key": "llama3.2", "note": "bad answers"}, status=201)
+    witness("POST", "pauses", {"kind": "model", "key": "llama3.2"})
+    witness("POST", "pauses", {"kind": "priority", "key": "7"}, status=400)
+    witness("POST", "pauses", {"kind": "agent", "key": "nobody"}, status=404)
+    witness("GET", "pauses")
+    witness("DELETE", "pauses/model/llama3.2", status=204)
+    witness("DELETE", "pauses/agent/nobody", status=404)
+
+
+def test_bulk_answers_as_described(witness: Witness, submit: Callable[..., Run]) -> None:
+    submit("one", "two")
+    witness("POST", "tasks/priority?agent=writer", {"priority": 0})
+    witness("POST", "tasks/cancel", {}, status=409)
+    witness("POST", "tasks/cancel?state=pending", {"expected": 2})
+    witness("POST", "tasks/cancel?stat=pending", {}, status=400)
 
 
 def test_a_test_of_a_node_answers_as_described(witness: Witness, make_node: Callable[..., Node]) -> None:
