@@ -144,6 +144,17 @@ def test_only_transition_updates_the_status_of_tasks():
     assert [item.partition(":")[0] for item in found if item != of_attempts] == ["orchestration/models/tasks.py"]
 
 
+def test_tasks_are_changed_each_to_its_own_values_by_their_query_set_alone():
+    found = [
+        f"{name}: {ast.unparse(node)}"
+        for name, tree in _trees()
+        if name != "orchestration/models/tasks.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "update_each"
+    ]
+    assert [item for item in found if "update_each(Attempt, " not in item] == []
+
+
 def _writes_a_status(call: ast.Call) -> bool:
     by_name = any(keyword.arg == "status" for keyword in call.keywords)
     listed = [item for part in ast.walk(call) if isinstance(part, ast.List) for item in part.elts]

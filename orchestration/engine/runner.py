@@ -9,7 +9,7 @@ import inspect
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from contextvars import ContextVar
 from datetime import timedelta
@@ -29,7 +29,7 @@ from orchestration.ollama import wire
 from orchestration.ollama.client import OllamaClient
 from orchestration.policy.states import Phase, TaskType
 from orchestration.services import attempts, setbacks
-from orchestration.services.attempts import AttemptResult
+from orchestration.services.attempts import AttemptResult, Success
 from orchestration.services.work import AttemptWork
 
 log = logging.getLogger(__name__)
@@ -88,15 +88,18 @@ class Runner:
     async def _start(self, attempt_id: int, token: str) -> tuple[AttemptWork | None, float]:
         """What cannot be started for a fault of ours would be granted again with every lease that ends, for ever."""
         try:
-            return await self._writer.call(
-                timed, attempts.start, attempt_id=attempt_id, token=token, worker=self._worker
-            )
+            return await self._writer.add(self._start_many, (attempt_id, token))
         except (OperationalError, InterfaceError, WriterClosed):
             raise
         except Exception as error:
             log.exception("attempt %s could not be started", attempt_id)
             await self._writer.call(setbacks.fail, attempt_id=attempt_id, token=token, error=_our_fault(error))
             return None, 0.0
+
+    def _start_many(self, claims: Sequence[tuple[int, str]]) -> list[tuple[AttemptWork | None, float]]:
+        """With the time from which on their leases count."""
+        works, began = timed(attempts.start_many, claims, worker=self._worker)
+        return [(work, began) for work in works]
 
     def _open_feed(self, work: AttemptWork) -> Feed:
         limit = work.options.get("num_predict") if work.type != TaskType.EMBED else None
@@ -163,7 +166,7 @@ class Runner:
         )
 
     async def _write_success(self, work: AttemptWork, result: AttemptResult) -> str:
-        mine = await self._writer.call(attempts.complete, attempt_id=work.attempt_id, token=work.token, result=result)
+        mine = await self._writer.add(attempts.complete_many, Success(work.attempt_id, work.token, result))
         return "completed" if mine else "lost"
 
     async def _write_failure(self, work: AttemptWork, feed: Feed, sent: dict[str, Any], error: DroverError) -> str:

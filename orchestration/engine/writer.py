@@ -1,7 +1,8 @@
 """The one thread of a worker that writes to the database, many calls to a commit.
 
 Whatever was asked for while the last transaction ran goes into the next one: there is no timer, so an idle worker adds
-no delay. Each call has a savepoint of its own and is a call of an ordinary service.
+no delay. Each call has a savepoint of its own and is a call of an ordinary service; what is asked of a service that
+takes many things is one call of it.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 _AWAY = (OperationalError, InterfaceError)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
@@ -34,11 +36,16 @@ class WriterClosed(Exception):
 
 
 class _Call:
-    __slots__ = ("error", "future", "loop", "result", "service")
+    """For one item of a service; calls of the same service may become one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, service: Callable[[], Any]) -> None:
+    __slots__ = ("error", "future", "item", "loop", "result", "service")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, service: Callable[[Sequence[Any]], Sequence[Any]], item: Any
+    ) -> None:
         self.loop = loop
         self.service = service
+        self.item = item
         self.future: asyncio.Future[Any] = loop.create_future()
         self.result: Any = None
         self.error: BaseException | None = None
@@ -76,7 +83,12 @@ class Writer:
 
     async def call(self, service: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The service's result or exception, after the commit."""
-        call = _Call(asyncio.get_running_loop(), lambda: service(*args, **kwargs))
+        return await self.add(lambda _: [service(*args, **kwargs)], None)
+
+    async def add(self, service: Callable[[Sequence[Item]], Sequence[T]], item: Item, /) -> T:
+        """The same for one item of a service that takes many: those of one commit are handed to it together. When it
+        raises, each is tried by itself, so that only the one at fault fails."""
+        call = _Call(asyncio.get_running_loop(), service, item)
         self._calls.put(call)
         if self._ended:
             self._refuse_rest()
@@ -148,19 +160,31 @@ class Writer:
 
 def _transact(group: list[_Call]) -> None:
     with events.together(), facts.shared(), transaction.atomic():
-        for call in group:
-            _run_one(call)
+        for calls in _by_service(group):
+            _run(calls)
 
 
-def _run_one(call: _Call) -> None:
-    call.error = None
+def _by_service(group: list[_Call]) -> Iterable[list[_Call]]:
+    found: dict[Callable[..., Any], list[_Call]] = {}
+    for call in group:
+        found.setdefault(call.service, []).append(call)
+    return found.values()
+
+
+def _run(calls: list[_Call]) -> None:
     try:
         with transaction.atomic():
-            call.result = call.service()
+            results = calls[0].service([call.item for call in calls])
+        for call, result in zip(calls, results, strict=True):
+            call.error, call.result = None, result
     except _AWAY:
         raise  # the connection is gone, and with it what the others wrote
     except Exception as error:  # not handled here: the caller gets it
-        call.error = error
+        if len(calls) == 1:
+            calls[0].error = error
+        else:
+            for call in calls:
+                _run([call])
 
 
 def _answers() -> bool:

@@ -1,7 +1,8 @@
 """Tasks, the lanes they wait in, and the edges between them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import models as db
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from orchestration.models.agents import Agent
 from orchestration.models.fleet import Node
+from orchestration.models.rows import update_each
 from orchestration.models.runs import Run
 from orchestration.policy.states import ENDED, TASK_SOURCES, UNFINISHED, Priority, TaskStatus
 
@@ -50,6 +52,14 @@ HEAVY = (
 """Columns that no list needs and that may be large."""
 
 
+class Move(NamedTuple):
+    """One of many: the task, the token of the attempt that holds it (empty while it waits), and what becomes of it."""
+
+    task_id: int
+    held_by: str
+    fields: Mapping[str, Any]
+
+
 class TaskQuerySet(db.QuerySet["Task"]):
     def light(self) -> "TaskQuerySet":
         """For lists: without the heavy columns, with what a row names."""
@@ -69,6 +79,14 @@ class TaskQuerySet(db.QuerySet["Task"]):
         if held_by is not None:
             rows = rows.filter(token=held_by)
         return rows.update(status=to, version=F("version") + 1, **fields)
+
+    def transition_each(self, to: TaskStatus, moves: Sequence[Move]) -> int:
+        """Moves many tasks at once, each with values of its own for the same fields; the number of tasks moved.
+
+        Nobody learns which of them did not: lock the rows before where that matters.
+        """
+        changes = [({"id": move.task_id, "token": move.held_by}, {"status": to.value, **move.fields}) for move in moves]
+        return update_each(self.model, changes, among={"status": TASK_SOURCES[to]}, count="version")
 
 
 class Task(db.Model):

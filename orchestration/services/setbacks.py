@@ -145,8 +145,6 @@ def _stop_all(attempt_ids: Iterable[int]) -> None:
 def end(attempt_id: int, token: str, status: AttemptStatus, now: datetime, **fields: Any) -> Attempt | None:
     """The attempt with its task, if it was ours to end."""
     mine = Attempt.objects.filter(pk=attempt_id, token=token, ended_at=None)
-    if status == AttemptStatus.COMPLETED:
-        mine = mine.filter(status=AttemptStatus.RUNNING)  # a task that never ran cannot complete: it would be left over
     if not mine.update(status=status, ended_at=now, **fields):
         return None
     return Attempt.objects.select_related("task").only(*_NEEDED_TO_END).get(pk=attempt_id)

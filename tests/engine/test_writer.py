@@ -108,6 +108,43 @@ async def test_one_failing_member_fails_alone(writer, commits):
     assert commits == [1, 4]
 
 
+async def gathered(writer, service, *items):
+    gate = Gate(writer)
+    await gate.closed()
+    waiting = [asyncio.ensure_future(writer.add(service, item)) for item in items]
+    await asyncio.sleep(0)
+    await gate.open()
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_what_one_service_is_to_do_for_many_is_one_call_of_it(writer, commits):
+    calls = []
+
+    def add_agents(names):
+        calls.append(list(names))
+        return [agent.name.upper() for agent in Agent.objects.bulk_create(Agent(name=name) for name in names)]
+
+    assert await gathered(writer, add_agents, "a", "b", "c") == ["A", "B", "C"]
+    assert calls == [["a", "b", "c"]]
+    assert commits == [1, 3]
+
+
+async def test_one_of_many_at_fault_fails_alone(writer, commits):
+    def add_agents(names):
+        return [add_agent(name) for name in names]
+
+    first, taken, last = await gathered(writer, add_agents, "a", "a", "b")
+    assert (first, last) == ("a", "b")
+    assert isinstance(taken, IntegrityError)
+    assert await names() == ["a", "b"]
+    assert commits == [1, 3]
+
+
+async def test_a_service_that_answers_for_fewer_than_it_was_given_is_at_fault(writer):
+    outcome = await gathered(writer, lambda names: names[1:], "a")
+    assert [type(error) for error in outcome] == [ValueError]
+
+
 async def test_when_the_commit_fails_the_others_are_written_one_by_one(writer, commits):
     tried = 0
 

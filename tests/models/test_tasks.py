@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestration.models import Lane, Run, Task, TaskDependency, User
+from orchestration.models.tasks import Move
 from orchestration.payloads import task_row
 from orchestration.policy.states import TaskStatus, can_move
 from tests.models.conftest import MakeTask, Refused
@@ -47,6 +48,29 @@ def test_a_task_is_moved_by_the_attempt_that_holds_it(make_task: MakeTask, held_
 def test_the_right_token_does_not_open_an_illegal_edge(make_task: MakeTask) -> None:
     task = make_task("completed", token=TOKEN)
     assert not Task.objects.transition(task.pk, TaskStatus.RUNNING, held_by=TOKEN)
+
+
+def test_many_tasks_move_at_once_each_to_its_own_values_and_only_those_that_may(make_task: MakeTask) -> None:
+    one, two = make_task("running", token=TOKEN), make_task("running", token=OTHER)
+    ended, lost = make_task("completed", token=TOKEN), make_task("running", token=OTHER)
+    moves = [
+        Move(one.pk, TOKEN, {"output": "first", "tool_calls": [{"name": "look"}], "vectors": None, "token": ""}),
+        Move(two.pk, OTHER, {"output": "second", "tool_calls": [], "vectors": [[0.5]], "token": ""}),
+        Move(ended.pk, TOKEN, {"output": "third", "tool_calls": [], "vectors": None, "token": ""}),
+        Move(lost.pk, TOKEN, {"output": "fourth", "tool_calls": [], "vectors": None, "token": ""}),
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        assert Task.objects.transition_each(TaskStatus.COMPLETED, moves) == 2
+    assert len(queries) == 1
+    found = {task.pk: task for task in Task.objects.all()}
+    assert [(found[task.pk].status, found[task.pk].output) for task in (one, two)] == [
+        ("completed", "first"),
+        ("completed", "second"),
+    ]
+    assert (found[one.pk].tool_calls, found[two.pk].vectors) == ([{"name": "look"}], [[0.5]])
+    assert [found[task.pk].version for task in (one, two, ended, lost)] == [1, 1, 0, 0]
+    assert (found[lost.pk].status, found[lost.pk].output, found[ended.pk].output) == ("running", "", "")
+    assert Task.objects.transition_each(TaskStatus.COMPLETED, []) == 0
 
 
 def test_a_late_attempt_cannot_end_a_task_that_another_holds(make_task: MakeTask) -> None:

@@ -12,6 +12,7 @@ from orchestration.errors import Unreachable
 from orchestration.models import Attempt, ModelConfig, Node, NodeModel, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus, TaskStatus
+from orchestration.queries import facts
 from orchestration.services import attempts, setbacks, tasks
 from tests.services.conftest import MODEL, Give, result
 
@@ -89,6 +90,46 @@ def test_a_job_that_comes_after_the_cancel_starts_nothing(give: Give, submitted_
     assert _fresh(submitted_task).status == TaskStatus.CANCELLED
 
 
+def _statements(queries: CaptureQueriesContext) -> list[str]:
+    words = [query["sql"].split()[0].strip('"') for query in queries]
+    return [word for word in words if word in ("SELECT", "UPDATE", "INSERT", "DELETE")]
+
+
+def test_many_start_in_a_fixed_number_of_statements(give: Give, submit: Any) -> None:
+    waiting = list(submit(*"abcdef").tasks.order_by("pk"))
+    jobs = [give(task) for task in waiting]
+    counts = []
+    for some in (jobs[:1], jobs[1:]):
+        with CaptureQueriesContext(connection) as queries, facts.shared():
+            works = attempts.start_many([(job.attempt_id, job.token) for job in some], worker="w")
+        counts.append(_statements(queries))
+        assert [work.attempt_id for work in works if work] == [job.attempt_id for job in some]
+    assert counts[0] == counts[1]
+    assert set(Task.objects.values_list("status", "version")) == {("running", 2)}
+    assert set(Attempt.objects.values_list("status", "worker")) == {("running", "w")}
+
+
+def test_of_many_those_that_may_not_start_do_not_keep_the_others_from_it(
+    give: Give, submit: Any, as_bob: Actor
+) -> None:
+    good, cancelled, unwanted, stolen, other = submit("a", "b", "c", "d", "e").tasks.order_by("pk")
+    jobs = {task.pk: give(task) for task in (good, cancelled, unwanted, stolen, other)}
+    tasks.cancel(actor=as_bob, task_id=cancelled.pk)
+    Task.objects.filter(pk=unwanted.pk).update(cancel_requested_at=timezone.now())
+    Task.objects.filter(pk=stolen.pk).update(token=WRONG)
+    claims = [(job.attempt_id, job.token) for job in jobs.values()]
+    claims[-1] = (claims[-1][0], WRONG)
+    works = attempts.start_many([*claims, claims[0]], worker="w")
+    assert [work and work.task_id for work in works] == [good.pk, None, None, None, None, None]
+    assert [_fresh(task).status for task in (good, cancelled, unwanted, stolen, other)] == [
+        *("running", "cancelled", "cancelled", "assigned", "assigned")
+    ]
+    states = dict(Attempt.objects.values_list("task_id", "status"))
+    assert [states[task.pk] for task in (good, cancelled, unwanted, stolen, other)] == [
+        *("running", "cancelled", "lost", "lost", "granted")
+    ]
+
+
 # Ends -----------------------------------------------------------------------------------------------------------------
 
 
@@ -123,6 +164,37 @@ def test_what_was_never_started_does_not_complete(give: Give, submitted_task: Ta
     assert not attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result())
     assert Attempt.objects.get().ended_at is None
     assert _fresh(submitted_task).status == "assigned"
+
+
+def test_many_complete_in_a_fixed_number_of_statements_each_with_its_own_result(begin: Give, submit: Any) -> None:
+    jobs = [begin(task) for task in submit(*"abcdef").tasks.order_by("pk")]
+    counts = []
+    for some in (jobs[:1], jobs[1:]):
+        done = [attempts.Success(job.attempt_id, job.token, result(output=f"of {job.attempt_id}")) for job in some]
+        NodeModel.objects.update(loaded=True, loaded_context=4096)
+        with CaptureQueriesContext(connection) as queries, facts.shared():
+            assert attempts.complete_many(done) == [True] * len(some)
+        counts.append(_statements(queries))
+    assert counts[0] == counts[1]
+    assert {(task.status, task.output, task.version) for task in Task.objects.all()} == {
+        ("completed", f"of {job.attempt_id}", 3) for job in jobs
+    }
+    assert set(Attempt.objects.values_list("status", "output_tokens")) == {("completed", 90)}
+
+
+def test_of_many_only_those_that_are_still_ours_complete_and_each_once(begin: Give, give: Give, submit: Any) -> None:
+    good, gone, waiting = submit("a", "b", "c").tasks.order_by("pk")
+    jobs = [begin(good), begin(gone), give(waiting)]
+    setbacks.give_back(attempt_id=jobs[1].attempt_id, token=jobs[1].token, reason="the worker stops")
+    done = [attempts.Success(job.attempt_id, job.token, result(output="first")) for job in jobs]
+    again = attempts.Success(jobs[0].attempt_id, jobs[0].token, result(output="second"))
+    stolen = attempts.Success(jobs[0].attempt_id, WRONG, result(output="third"))
+    assert attempts.complete_many([stolen, *done, again]) == [False, True, False, False, False]
+    assert [(_fresh(task).status, _fresh(task).output) for task in (good, gone, waiting)] == [
+        ("completed", "first"),
+        ("pending", ""),
+        ("assigned", ""),
+    ]
 
 
 @pytest.mark.parametrize("end", ["complete", "fail", "cancelled", "give_back"])

