@@ -45,6 +45,11 @@ class Environment(BaseSettings):
     drover_patience_high_seconds: float = Field(2, ge=0)
     drover_patience_normal_seconds: float = Field(60, ge=0)
     drover_patience_low_seconds: float = Field(300, ge=0)
+    drover_stay: float = Field(6, ge=0)
+    drover_hot: float = Field(0.5, ge=0)
+    drover_preempt: bool = True
+    drover_preload: bool = True
+    drover_max_loaded_models: int = Field(3, ge=1)
     drover_node_poll_seconds: float = Field(2, gt=0)
     drover_node_failures: int = Field(3, ge=1)
     drover_worker_capacity: int = Field(250, ge=1)
@@ -135,6 +140,11 @@ DROVER_PATIENCE = {
     1: timedelta(seconds=env.drover_patience_normal_seconds),
     2: timedelta(seconds=env.drover_patience_low_seconds),
 }
+DROVER_STAY = env.drover_stay
+DROVER_HOT = env.drover_hot
+DROVER_PREEMPT = env.drover_preempt
+DROVER_PRELOAD = env.drover_preload
+DROVER_MAX_LOADED_MODELS = env.drover_max_loaded_models
 DROVER_NODE_POLL = timedelta(seconds=env.drover_node_poll_seconds)
 DROVER_NODE_FAILURES = env.drover_node_failures
 DROVER_WORKER_CAPACITY = env.drover_worker_capacity

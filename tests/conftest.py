@@ -199,7 +199,10 @@ def make_node(db: None) -> Callable[..., Node]:
         node = Node.objects.create(name=name, **fields)
         for model_name in models:
             model, _ = OllamaModel.objects.get_or_create(name=model_name, defaults={"size_bytes": 2_000_000_000})
-            NodeModel.objects.create(node=node, model=model, size_bytes=2_000_000_000, loaded=model_name in loaded)
+            is_loaded = {"loaded": True, "loaded_context": 4096, "vram_bytes": 3_000_000_000}
+            NodeModel.objects.create(
+                node=node, model=model, size_bytes=2_000_000_000, **(is_loaded if model_name in loaded else {})
+            )
         return node
 
     return make
@@ -207,7 +210,7 @@ def make_node(db: None) -> Callable[..., Node]:
 
 @pytest.fixture
 def node(make_node: Callable[..., Node]) -> Node:
-    return make_node()
+    return make_node(loaded=("llama3.2:latest",))
 
 
 @pytest.fixture

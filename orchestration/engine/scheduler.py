@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -17,34 +18,56 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.utils import timezone
 
 from orchestration import events, queries, queue
+from orchestration.engine.lessons import Lessons, read_lessons
 from orchestration.engine.monitor import Monitor
 from orchestration.engine.view import fleet_view
-from orchestration.policy.placement import Decision, decide
+from orchestration.policy.placement import decide
+from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
-from orchestration.services import grants, lanes, processes, setbacks, tasks
+from orchestration.services import grants, lanes, plans, processes, setbacks, tasks
 
 log = logging.getLogger(__name__)
 
 LEADER_LEASE = timedelta(seconds=5)
+LESSONS_FOR = timedelta(seconds=1)
+"""What changes slowly is read again after this time."""
 COALESCE_SECONDS = 0.02
 """After a pass the next one starts no sooner than this: events that come in bursts share one."""
 
 
-def run_pass(now: datetime) -> int:
-    """One look at everything that may have changed; the number of attempts granted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What one pass did. ``more``: another one should follow at once. ``loads``: whether a load may begin."""
 
-    Grants nothing while Redis refuses: the jobs could not be sent, and each grant would be a lost lease.
+    granted: int = 0
+    loads: bool = False
+    more: bool = False
+
+
+def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "") -> Pass:
+    """One look at everything that may have changed, decided and written in one transaction.
+
+    ``holder``: who must still hold the scheduler's role, which nobody else can take before the commit. Grants nothing
+    while Redis refuses: the jobs could not be sent, and each grant would be a lost lease.
     """
     redis_answers = queue.answers()
     with transaction.atomic():
+        if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
+            return Pass()
         setbacks.expire_leases(now=now)
+        setbacks.release_due(now=now)
         tasks.promote(now=now)
-        decision = decide(fleet_view(now)) if redis_answers else Decision()
+        view = fleet_view(now, lessons)
+        decision = decide(view) if redis_answers else without_redis(view)
         jobs = grants.assign(grants=decision.grants, now=now)
-        lanes.explain(reasons=decision.lane_reasons, redis_answers=redis_answers)
+        for abort in decision.aborts:
+            setbacks.preempt(attempt_id=abort.attempt_id, reason=abort.reason, now=now)
+        begun = plans.write(decision=decision, now=now)
+        plans.keep_accounts(service=decision.service, waiting=view.waiting_shares, known=view.shares)
+        lanes.explain(waiting=decision.waiting, lanes={lane.id: lane for lane in view.lanes}, now=now)
     if jobs:
         queue.run_attempts(jobs)
-    return len(jobs)
+    return Pass(granted=len(jobs), loads=bool(begun), more=decision.more and bool(jobs))
 
 
 class Scheduler:
@@ -54,6 +77,7 @@ class Scheduler:
         self._stop = stop
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._leads = threading.Event()
+        self._lessons: Lessons | None = None
         self._fault: BaseException | None = None
 
     def run(self) -> None:
@@ -88,11 +112,16 @@ class Scheduler:
     def _turn(self) -> None:
         now = timezone.now()
         self._lead(processes.hold_role(role=SCHEDULER_ROLE, holder=self._holder, lease=LEADER_LEASE, now=now))
-        if self._leads.is_set():
-            run_pass(now)
-            processes.forget_dead_workers(now=now)
+        done = self._pass(now) if self._leads.is_set() else Pass()
         self._stop.wait(COALESCE_SECONDS)
-        self._wait()
+        if not done.more:
+            self._wait()
+
+    def _pass(self, now: datetime) -> Pass:
+        if self._lessons is None or now - self._lessons.read_at >= LESSONS_FOR:
+            self._lessons = read_lessons(now)
+            processes.forget_dead_workers(now=now)
+        return run_pass(now, lessons=self._lessons, holder=self._holder)
 
     def _lead(self, fence: int | None) -> None:
         if (fence is not None) != self._leads.is_set():

@@ -31,7 +31,7 @@ from orchestration.models import Attempt, Node, WorkerProcess
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.simulator import ModelSpec, NodeSpec, decoder, run_in_thread
 from orchestration.permissions import SYSTEM
-from orchestration.policy.placement import Grant
+from orchestration.policy.decision import Grant
 from orchestration.services import agents, attempts, grants, nodes, tasks
 from orchestration.services.work import AttemptWork
 

@@ -233,7 +233,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='task',
-            index=models.Index(condition=models.Q(('not_before__isnull', False), ('status', orchestration.policy.states.TaskStatus['PENDING'])), fields=['not_before'], name='task_backing_off'),
+            index=models.Index(condition=models.Q(('not_before__isnull', False)), fields=['not_before'], name='task_backing_off'),
         ),
         migrations.AddIndex(
             model_name='task',
@@ -241,7 +241,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='task',
-            index=models.Index(condition=models.Q(('awaited', True), ('status__in', [orchestration.policy.states.TaskStatus['CANCELLED'], orchestration.policy.states.TaskStatus['COMPLETED'], orchestration.policy.states.TaskStatus['FAILED']])), fields=['id'], name='task_awaited'),
+            index=models.Index(condition=models.Q(('awaited', True)), fields=['status'], name='task_awaited'),
         ),
         migrations.AddField(
             model_name='loadplan',

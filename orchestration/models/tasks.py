@@ -13,7 +13,7 @@ from orchestration.models.agents import Agent
 from orchestration.models.fleet import Node
 from orchestration.models.rows import update_each
 from orchestration.models.runs import Run
-from orchestration.policy.states import ENDED, TASK_SOURCES, UNFINISHED, Priority, TaskStatus
+from orchestration.policy.states import TASK_SOURCES, UNFINISHED, Priority, TaskStatus
 
 
 class Lane(db.Model):
@@ -173,13 +173,9 @@ class Task(db.Model):
                 fields=["lane", "priority", "share", "line_at", "id"], name="task_ready_by_share", condition=_READY
             ),
             db.Index(fields=["lane", "priority", "ready_at"], name="task_ready_by_age", condition=_READY),
-            db.Index(
-                fields=["not_before"],
-                name="task_backing_off",
-                condition=Q(status=TaskStatus.PENDING, not_before__isnull=False),
-            ),
+            db.Index(fields=["not_before"], name="task_backing_off", condition=Q(not_before__isnull=False)),
             db.Index(fields=["share"], name="task_unfinished_by_share", condition=Q(status__in=sorted(UNFINISHED))),
-            db.Index(fields=["id"], name="task_awaited", condition=Q(awaited=True, status__in=sorted(ENDED))),
+            db.Index(fields=["status"], name="task_awaited", condition=Q(awaited=True)),
             db.Index(fields=["status", "-id"], name="task_by_status"),
             db.Index(fields=["owner", "-id"], name="task_by_owner"),
             db.Index(fields=["agent_name", "-id"], name="task_by_agent"),

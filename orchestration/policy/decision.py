@@ -36,9 +36,9 @@ class Grant:
     model: str
     num_ctx: int
     slot: int
-    share: int
-    tokens: float
     reason: str
+    share: int = 0
+    tokens: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from orchestration.policy.books import Books
-from orchestration.policy.decision import Waiting, Waits
-from orchestration.policy.fleet import LaneView, NodeView, Plan, Variant
+from orchestration.policy.decision import Decision, Waiting, Waits
+from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Variant
 
 Found = Waiting | None
 
@@ -14,6 +14,12 @@ def explain(books: Books) -> None:
     for lane in books.view.lanes:
         if any(queue.count > books.taken[lane.id, priority] for priority, queue in lane.queues.items()):
             books.decision.waiting[lane.id] = _of(books, lane)
+
+
+def without_redis(view: FleetView) -> Decision:
+    """Nothing is granted while no worker can be told."""
+    words = "Redis does not answer, so no worker can be told"
+    return Decision(waiting={lane.id: Waiting(code=Waits.REDIS_AWAY, words=words) for lane in view.lanes})
 
 
 def _of(books: Books, lane: LaneView) -> Waiting:

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from orchestration import queue
 from orchestration.models import Attempt, Node, Task
-from orchestration.policy.placement import Grant
+from orchestration.policy.decision import Grant
 from orchestration.policy.states import Priority, TaskStatus
 from orchestration.services.announce import announce_tasks
 from orchestration.services.fields import cut
@@ -56,6 +56,7 @@ def _assign_one(grant: Grant, task: Task, node: Node, now: datetime) -> queue.At
                 token=secrets.token_hex(16),
                 queue=QUEUE_OF[Priority(task.priority)],
                 decision_reason=cut(grant.reason, REASON_LENGTH),
+                estimated_tokens=grant.tokens,
                 granted_at=now,
                 lease_until=now + settings.DROVER_LEASE,
             )

@@ -1,29 +1,58 @@
-"""The stored summary of each lane: why its next task waits. Written once a lane, never once a task."""
+"""The stored summary of each lane: why its next task waits, and when it goes on. Written per lane, never per task."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from orchestration import events
-from orchestration.models import Lane, Task
-from orchestration.policy.states import TaskStatus
+from orchestration.models import Lane
+from orchestration.payloads import iso
+from orchestration.policy.decision import Waiting
+from orchestration.policy.fleet import LaneView
 from orchestration.services.fields import cut
 
 REASON_LENGTH = 300
-REDIS_AWAY = "Redis does not answer, so no worker can be told"
+OUTLOOK_EVERY = timedelta(seconds=1)
+"""Numbers alone, which change with every pass, are not written more often."""
 
 
 @transaction.atomic
-def explain(*, reasons: Mapping[int, str], redis_answers: bool) -> None:
+def explain(*, waiting: Mapping[int, Waiting], lanes: Mapping[int, LaneView], now: datetime) -> None:
     """Stores what changed and tells whoever watches."""
-    has_tasks = Exists(Task.objects.filter(lane=OuterRef("pk"), status=TaskStatus.PENDING))
-    waiting = Lane.objects.filter(has_tasks | ~Q(waiting_reason=""))
     changed: dict[int, str] = {}
-    for pk, stored in waiting.values_list("pk", "waiting_reason"):
-        reason = cut(reasons.get(pk, "") if redis_answers else REDIS_AWAY, REASON_LENGTH)
-        if reason != stored:
-            changed[pk] = reason
-            Lane.objects.filter(pk=pk).update(waiting_reason=reason)
+    stored = Lane.objects.filter(Q(pk__in=waiting) | ~Q(waiting_code=""))
+    for pk, code, words, outlook in stored.values_list("pk", "waiting_code", "waiting_reason", "outlook"):
+        found = waiting.get(pk)
+        fresh = _fields(found, lanes.get(pk), now)
+        same = (code, words) == (fresh["waiting_code"], fresh["waiting_reason"])
+        if same and not _is_due(outlook, fresh["outlook"], now):
+            continue
+        Lane.objects.filter(pk=pk).update(**fresh)
+        if not same:
+            changed[pk] = fresh["waiting_reason"]
     if changed:
         events.on_commit(("lanes", {str(pk): reason for pk, reason in changed.items()}))
+
+
+def _fields(found: Waiting | None, lane: LaneView | None, now: datetime) -> dict[str, Any]:
+    if found is None:
+        return {"waiting_code": "", "waiting_reason": "", "outlook": {}}
+    outlook = {
+        "at": iso(now),
+        "counts": {str(priority): queue.count for priority, queue in lane.queues.items()} if lane else {},
+        "next_seconds": found.next_seconds,
+        "per_second": found.per_second,
+        "since": iso(found.since),
+        "expected_seconds": found.expected_seconds,
+    }
+    return {"waiting_code": found.code, "waiting_reason": cut(found.words, REASON_LENGTH), "outlook": outlook}
+
+
+def _is_due(old: dict[str, Any], new: dict[str, Any], now: datetime) -> bool:
+    if not old or not new:
+        return bool(old) != bool(new)
+    changed = {**old, "at": None} != {**new, "at": None}
+    return changed and now - datetime.fromisoformat(old["at"]) >= OUTLOOK_EVERY

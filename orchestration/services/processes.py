@@ -58,6 +58,12 @@ def hold_role(*, role: str, holder: str, lease: timedelta, now: datetime | None 
     return mine.values_list("fence", flat=True).get()
 
 
+def holds_role(*, role: str, holder: str, now: datetime) -> bool:
+    """Whether the role is still held, and stays so until the surrounding transaction ends."""
+    mine = RoleLease.objects.select_for_update().filter(role=role, holder=holder, until__gte=now)
+    return mine.first() is not None
+
+
 def release_role(*, role: str, holder: str, now: datetime | None = None) -> None:
     """Lets the next one take over at once."""
     RoleLease.objects.filter(role=role, holder=holder).update(until=(now or timezone.now()) - timedelta(seconds=1))

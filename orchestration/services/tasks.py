@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from orchestration import events, queue
@@ -29,6 +29,9 @@ __all__ = [
     "retry",
     "submit",
 ]
+
+
+_PROMOTED_AT_ONCE = 500
 
 
 @atomic_again
@@ -106,7 +109,8 @@ def retry(*, actor: Actor, task_id: int) -> Task:
     task = _get(task_id)
     require(actor, Action.RETRY_TASK, task)
     ended = Task.objects.filter(status__in=ENDED)
-    if not ended.transition(task_id, TaskStatus.PENDING, **_AS_NEW, ready_at=timezone.now()):
+    awaited = task.dependents.filter(task__status=TaskStatus.BLOCKED).exists()
+    if not ended.transition(task_id, TaskStatus.PENDING, **_AS_NEW, awaited=awaited, ready_at=timezone.now()):
         raise Conflict(
             f"Task {task_id} is {task.status}; only a failed or cancelled task can be retried.", status=task.status
         )
@@ -187,11 +191,17 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
 def promote(*, now: datetime) -> int:
     """Blocked tasks whose dependencies have ended become pending, or end with them. The number that moved.
 
+    It starts from the tasks that ended while others waited for them, so that its cost does not grow with the queue.
+
     A step whose predecessor did not complete is cancelled with all that wait for it, unless its run goes on after
     errors.
     """
-    waiting_for = TaskDependency.objects.filter(needs__status__in=UNFINISHED).values("task_id")
-    free = Task.objects.filter(status=TaskStatus.BLOCKED).exclude(pk__in=waiting_for)
+    ended = list(Task.objects.filter(awaited=True, status__in=ENDED).values_list("pk", flat=True)[:_PROMOTED_AT_ONCE])
+    if not ended:
+        return 0
+    waiting_for = TaskDependency.objects.filter(task=OuterRef("pk"), needs__status__in=UNFINISHED)
+    behind = TaskDependency.objects.filter(needs__in=ended).values("task_id")
+    free = Task.objects.filter(pk__in=behind, status=TaskStatus.BLOCKED).exclude(Exists(waiting_for))
     moved: list[int] = []
     for task in free.light().select_related("run"):
         broken = _broken_dependency(task)
@@ -200,8 +210,8 @@ def promote(*, now: datetime) -> int:
         else:
             Task.objects.transition(task.pk, TaskStatus.PENDING, ready_at=now)
             moved.append(task.pk)
-    if moved:
-        announce_tasks(moved)
+    Task.objects.filter(pk__in=ended, status__in=ENDED).update(awaited=False)
+    announce_tasks(moved)
     return len(moved)
 
 

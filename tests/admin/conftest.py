@@ -14,8 +14,8 @@ from django.utils import timezone
 from orchestration.errors import Refused
 from orchestration.models import Node, Task, User
 from orchestration.permissions import Actor, Role
-from orchestration.policy.placement import Grant
-from orchestration.services import attempts, grants, keys, model_configs, processes, setbacks
+from orchestration.policy.decision import Grant
+from orchestration.services import attempts, grants, keys, model_configs, pauses, processes, setbacks
 
 
 class _Inline(HTMLParser):
@@ -140,6 +140,7 @@ def history(
     Task.objects.filter(pk=tasks[1].pk).update(status="cancelled", ended_at=timezone.now())
     keys.create(actor=as_alice, owner=bob, name="script")
     model_configs.create(actor=as_alice, model_name="llama3.2")
+    pauses.pause(actor=as_alice, kind="priority", key="low")
     beat = {"hostname": "here", "pid": 7, "capacity": 9, "in_use": 1, "stopping": False}
     processes.worker_beat(name="worker-1", started_at=timezone.now(), **beat)
     processes.hold_role(role="scheduler", holder="here:8", lease=timedelta(minutes=1))

@@ -16,7 +16,7 @@ from dashboard.live.reads import read
 from dashboard.live.session import Session
 from orchestration import events
 from orchestration.ollama.wire import Metrics
-from orchestration.policy.placement import Grant
+from orchestration.policy.decision import Grant
 from orchestration.services import attempts, grants
 
 SECONDS = 10

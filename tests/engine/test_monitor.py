@@ -96,7 +96,7 @@ def test_what_ran_on_a_lost_node_returns_to_the_line_without_using_a_try(
 ) -> None:
     from django.utils import timezone
 
-    from orchestration.policy.placement import Grant
+    from orchestration.policy.decision import Grant
     from orchestration.services import attempts, grants
 
     handle, node = simulated

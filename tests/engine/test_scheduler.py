@@ -33,7 +33,7 @@ def _queued(redis_server) -> list[str]:
 
 
 def test_a_pass_grants_a_slot_and_queues_the_job_after_the_commit(submitted_task: Task, worker: str, redis_server):
-    assert run_pass(timezone.now()) == 1
+    assert run_pass(timezone.now()).granted == 1
     submitted_task.refresh_from_db()
     attempt = submitted_task.attempts.get()
     assert submitted_task.status == TaskStatus.ASSIGNED
@@ -45,8 +45,8 @@ def test_a_pass_grants_a_slot_and_queues_the_job_after_the_commit(submitted_task
 def test_no_more_is_granted_than_the_node_has_slots(submit: Callable[..., Run], worker: str, node: Node, agent: Agent):
     Agent.objects.update(max_concurrent_tasks=100)
     submit(*(f"t{n}" for n in range(10)))
-    assert run_pass(timezone.now()) == node.slots_per_model
-    assert run_pass(timezone.now()) == 0
+    assert run_pass(timezone.now()).granted == node.slots_per_model
+    assert run_pass(timezone.now()).granted == 0
     assert "busy 4/4 on gpu-a" in Lane.objects.get().waiting_reason
     slots = Attempt.objects.filter(ended_at=None).values_list("slot", flat=True)
     assert sorted(slots) == [0, 1, 2, 3]
@@ -55,9 +55,9 @@ def test_no_more_is_granted_than_the_node_has_slots(submit: Callable[..., Run], 
 def test_the_agents_and_the_models_limits_hold(submit: Callable[..., Run], worker: str, agent: Agent):
     ModelConfig.objects.create(model_name="llama3.2:latest", max_concurrent_requests=2)
     submit(*(f"t{n}" for n in range(5)))
-    assert run_pass(timezone.now()) == 2
+    assert run_pass(timezone.now()).granted == 2
     ModelConfig.objects.update(max_concurrent_requests=50)
-    assert run_pass(timezone.now()) == agent.max_concurrent_tasks - 2
+    assert run_pass(timezone.now()).granted == agent.max_concurrent_tasks - 2
 
 
 def test_high_priority_goes_first_then_the_oldest(submit: Callable[..., Run], worker: str, node: Node):
@@ -79,21 +79,21 @@ def _system():
 
 
 def test_nothing_is_granted_without_a_worker_and_the_reason_says_so(submitted_task: Task):
-    assert run_pass(timezone.now()) == 0
+    assert run_pass(timezone.now()).granted == 0
     assert Lane.objects.get().waiting_reason == "No worker is running"
 
 
 def test_nothing_is_granted_while_redis_is_away(submitted_task: Task, worker: str, redis_server):
     redis_server.stop()
-    assert run_pass(timezone.now()) == 0
+    assert run_pass(timezone.now()).granted == 0
     assert "Redis" in Lane.objects.get().waiting_reason
     redis_server.start()
-    assert run_pass(timezone.now()) == 1
+    assert run_pass(timezone.now()).granted == 1
 
 
 def test_an_unhealthy_node_gets_nothing_and_the_reason_names_it(submitted_task: Task, worker: str, node: Node):
     Node.objects.update(health=NodeHealth.UNHEALTHY, health_reason="connection refused")
-    assert run_pass(timezone.now()) == 0
+    assert run_pass(timezone.now()).granted == 0
     assert "gpu-a offline" in Lane.objects.get().waiting_reason
 
 
@@ -106,7 +106,7 @@ def test_a_lease_that_ended_brings_the_task_back_with_a_new_attempt(submitted_ta
     processes.worker_beat(
         name="w2", hostname="h", pid=2, capacity=5, in_use=0, stopping=False, started_at=later, now=later
     )
-    assert run_pass(later) == 1
+    assert run_pass(later).granted == 1
     submitted_task.refresh_from_db()
     first.refresh_from_db()
     assert first.status == AttemptStatus.LOST
@@ -115,7 +115,7 @@ def test_a_lease_that_ended_brings_the_task_back_with_a_new_attempt(submitted_ta
 
 def test_a_sequence_runs_one_after_the_other(submit: Callable[..., Run], worker: str):
     run = submit("one", "two", sequential=True)
-    assert run_pass(timezone.now()) == 1
+    assert run_pass(timezone.now()).granted == 1
     assert list(run.tasks.order_by("position").values_list("status", flat=True)) == ["assigned", "blocked"]
     first = Task.objects.get(status=TaskStatus.ASSIGNED)
     tasks.cancel(actor=_system(), task_id=first.pk)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from orchestration.engine.view import fleet_view
 from orchestration.models import Agent, ModelConfig, Node, NodeModel, OllamaModel, Run, Task
-from orchestration.policy.placement import Grant
+from orchestration.policy.decision import Grant
 from orchestration.policy.states import NodeHealth
 from orchestration.services import grants, processes
 

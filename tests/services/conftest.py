@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orchestration.models import Node, Task
 from orchestration.ollama.wire import Metrics
-from orchestration.policy.placement import Grant
+from orchestration.policy.decision import Grant
 from orchestration.queue import AttemptJob
 from orchestration.services import attempts, grants
 from orchestration.services.attempts import AttemptResult

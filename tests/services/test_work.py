@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from orchestration.models import Agent, Attempt, ModelConfig, Node, NodeModel, Run, Task
-from orchestration.policy.placement import Grant
+from orchestration.policy.decision import Grant
 from orchestration.services import grants
 from orchestration.services.work import AttemptWork, work_of
 

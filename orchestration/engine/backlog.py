@@ -1,0 +1,118 @@
+"""What waits, read by hopping along partial indexes: the cost grows with the number of queues, not of tasks."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+
+from orchestration.models import Lane
+from orchestration.policy.fleet import ClassQueue, Head, LaneView, ShareRule
+
+COUNTED = 200
+"""Tasks of one lane and class that are counted; more make no difference to any decision."""
+SHARES = 16
+"""Users looked at for one lane and class at once: those who were served least."""
+
+# Literals, not parameters: SQLite takes a partial index only where the query itself implies its condition.
+_READY = "status = 'pending' AND not_before IS NULL"
+_WAITING = f"""
+WITH RECURSIVE lanes(id) AS (
+    SELECT MIN(lane_id) FROM orchestration_task WHERE {_READY}
+    UNION ALL
+    SELECT (SELECT MIN(lane_id) FROM orchestration_task WHERE {_READY} AND lane_id > lanes.id)
+    FROM lanes WHERE lanes.id IS NOT NULL
+)
+SELECT lanes.id, classes.priority,
+    (SELECT MIN(ready_at) FROM orchestration_task
+     WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority),
+    (SELECT COUNT(*) FROM (
+        SELECT 1 FROM orchestration_task
+        WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority LIMIT {COUNTED}) AS counted)
+FROM lanes, (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) AS classes
+WHERE lanes.id IS NOT NULL
+"""
+_SHARES_OF_LANE = f"""
+WITH RECURSIVE shares(share) AS (
+    SELECT MIN(share) FROM orchestration_task WHERE {_READY} AND lane_id = %s AND priority = %s
+    UNION ALL
+    SELECT (SELECT MIN(share) FROM orchestration_task
+            WHERE {_READY} AND lane_id = %s AND priority = %s AND share > shares.share)
+    FROM shares WHERE shares.share IS NOT NULL
+)
+SELECT share FROM shares WHERE share IS NOT NULL
+"""
+_UNFINISHED = "status IN ('assigned', 'blocked', 'pending', 'running')"
+_SHARES = f"""
+WITH RECURSIVE shares(share) AS (
+    SELECT MIN(share) FROM orchestration_task WHERE {_UNFINISHED}
+    UNION ALL
+    SELECT (SELECT MIN(share) FROM orchestration_task WHERE {_UNFINISHED} AND share > shares.share)
+    FROM shares WHERE shares.share IS NOT NULL
+)
+SELECT share FROM shares WHERE share IS NOT NULL
+"""
+_HEADS = f"""
+SELECT * FROM (
+    SELECT id, share, line_at, node_id, error_code FROM orchestration_task
+    WHERE {_READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
+) AS heads
+"""
+
+
+def waiting_lanes() -> list[LaneView]:
+    """Every lane with tasks that could start."""
+    queues: dict[int, dict[int, ClassQueue]] = defaultdict(dict)
+    for lane_id, priority, oldest, count in _rows(_WAITING):
+        if count:
+            queues[lane_id][priority] = ClassQueue(count=count, oldest=_moment(oldest))
+    fields = ("pk", "models", "num_ctx", "agent_id", "type")
+    return [
+        LaneView(id=pk, models=tuple(models), num_ctx=num_ctx, agent=agent, type=kind, queues=queues[pk])
+        for pk, models, num_ctx, agent, kind in Lane.objects.filter(pk__in=queues).values_list(*fields)
+    ]
+
+
+def waiting_shares() -> frozenset[int]:
+    """Who has anything unfinished."""
+    return frozenset(share for (share,) in _rows(_SHARES))
+
+
+def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Sequence[Head]]:
+    """The look-up that ``FleetView.heads`` wants. ``shares``: who has received how much."""
+
+    def heads(lane_id: int, priority: int, most: int) -> Sequence[Head]:
+        found = [share for (share,) in _rows(_SHARES_OF_LANE, lane_id, priority, lane_id, priority)]
+        served_least = sorted((share for share in found if _may(shares, share)), key=lambda it: _service(shares, it))
+        chosen = served_least[: min(SHARES, max(1, most))]
+        if not chosen:
+            return []
+        query = " UNION ALL ".join([_HEADS] * len(chosen))
+        arguments = [argument for share in chosen for argument in (lane_id, priority, share, most)]
+        return [
+            Head(task_id=pk, share=share, line_at=_moment(line_at), avoid=node_id if error_code else None)
+            for pk, share, line_at, node_id, error_code in _rows(query, *arguments)
+        ]
+
+    return heads
+
+
+def _may(shares: Mapping[int, ShareRule], share: int) -> bool:
+    rule = shares.get(share)
+    return rule is None or rule.max_concurrent is None or rule.in_flight < rule.max_concurrent
+
+
+def _service(shares: Mapping[int, ShareRule], share: int) -> float:
+    return shares[share].service if share in shares else 0.0
+
+
+def _rows(query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return list(cursor.fetchall())
+
+
+def _moment(value: datetime | str) -> datetime:
+    """SQLite hands out what it stores: text, in UTC."""
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value

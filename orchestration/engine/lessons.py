@@ -1,0 +1,71 @@
+"""What changes slowly and is read once a second: what is installed where, and what finished calls have taught."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from orchestration.models import Attempt, NodeModel, NodeVariant, OutputEstimate
+from orchestration.policy.estimates import Estimates, Place
+from orchestration.policy.fleet import Variant
+
+HIGH_WINDOW = timedelta(seconds=300)
+"""Over which the rate of high-priority tasks is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """What changes slowly: what is installed where, what was learned. May be a second old."""
+
+    read_at: datetime
+    sizes: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    single: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    known_bytes: dict[int, dict[Variant, int]] = field(default_factory=lambda: defaultdict(dict))
+    estimates: Estimates = field(default_factory=Estimates)
+    high_rate: dict[str, float] = field(default_factory=dict)
+
+
+def read_lessons(now: datetime) -> Lessons:
+    lessons = Lessons(read_at=now, estimates=_estimates(), high_rate=_high_rate(now))
+    rows = NodeModel.objects.filter(installed=True).order_by()
+    fields = ("node_id", "model__name", "size_bytes", "model__capabilities")
+    for node_id, name, size, capabilities in rows.values_list(*fields):
+        lessons.sizes[node_id][name] = size
+        if "embedding" in capabilities:
+            lessons.single[node_id].add(name)
+    measured = NodeVariant.objects.exclude(size_bytes=None).values_list(
+        "node_id", "model_name", "num_ctx", "size_bytes"
+    )
+    for node_id, name, num_ctx, size in measured:
+        lessons.known_bytes[node_id][Variant(model=name, num_ctx=num_ctx)] = size or 0
+    return lessons
+
+
+def _estimates() -> Estimates:
+    """A model's speed hardly depends on its context: of several the mean is taken."""
+    speeds: dict[Place, list[float]] = defaultdict(list)
+    loads: dict[Place, list[float]] = defaultdict(list)
+    runs: dict[Place, list[float]] = defaultdict(list)
+    fields = ("node_id", "model_name", "tokens_per_second", "load_seconds", "run_seconds")
+    for node_id, name, speed, load, run in NodeVariant.objects.values_list(*fields):
+        for known, value in ((speeds, speed), (loads, load), (runs, run)):
+            if value is not None:
+                known[node_id, name].append(value)
+    outputs = OutputEstimate.objects.values_list("agent_id", "type", "tokens")
+    return Estimates(
+        tokens_per_second=_means(speeds),
+        load_seconds=_means(loads),
+        run_seconds=_means(runs),
+        output_tokens={(agent, kind): tokens for agent, kind, tokens in outputs},
+    )
+
+
+def _means(values: dict[Place, list[float]]) -> dict[Place, float]:
+    return {place: sum(known) / len(known) for place, known in values.items()}
+
+
+def _high_rate(now: datetime) -> dict[str, float]:
+    recent = Attempt.objects.filter(queue="high", granted_at__gt=now - HIGH_WINDOW).order_by()
+    counts = recent.values_list("model_name").annotate(Count("pk"))
+    return {name: count / HIGH_WINDOW.total_seconds() for name, count in counts}
