@@ -11,7 +11,7 @@ from dashboard.login import AdminLoginForm
 from orchestration.models import AuditEntry
 
 SECTIONS = {
-    "Work": ("Task", "Run", "Attempt", "Agent"),
+    "Work": ("Task", "Run", "Attempt", "Agent", "Pause"),
     "Fleet": ("Node", "OllamaModel", "NodeModel", "ModelConfig"),
     "People": ("User", "ApiKey"),
     "System": ("AuditEntry", "WorkerProcess", "RoleLease"),

@@ -4,6 +4,18 @@ A new table joins with a class of its own on one of the bases in ``base``: ``Ser
 changes and deletes it, ``ReadOnlyAdmin`` where Drover alone writes it.
 """
 
-from orchestration.admin import agents, audit, fleet, keys, model_configs, nodes, processes, runs, tasks, users
+from orchestration.admin import agents, audit, fleet, keys, model_configs, nodes, pauses, processes, runs, tasks, users
 
-__all__ = ["agents", "audit", "fleet", "keys", "model_configs", "nodes", "processes", "runs", "tasks", "users"]
+__all__ = [
+    "agents",
+    "audit",
+    "fleet",
+    "keys",
+    "model_configs",
+    "nodes",
+    "pauses",
+    "processes",
+    "runs",
+    "tasks",
+    "users",
+]

@@ -45,14 +45,14 @@ class PersonAdmin(ServiceAdmin, UserAdmin):  # type: ignore[type-arg]
     form = RefusableForm
     add_form = NewUserForm
     change_password_form = PasswordForm
-    list_display = ("username", "standing", "role", "email", "is_staff", "seen", "joined")
+    list_display = ("username", "standing", "role", "max_concurrent_tasks", "email", "is_staff", "seen", "joined")
     list_filter = ("role", "is_active", "is_staff")
     search_fields = ("username", "first_name", "last_name", "email")
     filter_horizontal = ()
     readonly_fields = ("seen", "joined")
     fieldsets = (
         (None, {"fields": ("username", "first_name", "last_name", "email")}),
-        ("May", {"fields": ("role", "is_active", "is_staff")}),
+        ("May", {"fields": ("role", "is_active", "is_staff", "max_concurrent_tasks")}),
         ("Since", {"fields": readonly_fields}),
     )
     add_fieldsets = (

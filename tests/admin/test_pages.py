@@ -18,6 +18,7 @@ TABLES = [
     "nodemodel",
     "modelconfig",
     "agent",
+    "pause",
     "run",
     "task",
     "attempt",
@@ -25,8 +26,8 @@ TABLES = [
     "workerprocess",
     "rolelease",
 ]
-ADDABLE = {"user", "apikey", "node", "modelconfig", "agent", "task"}
-DELETABLE = {"user", "node", "modelconfig", "agent", "task"}
+ADDABLE = {"user", "apikey", "node", "modelconfig", "agent", "pause", "task"}
+DELETABLE = {"user", "node", "modelconfig", "agent", "pause", "task"}
 
 
 def _first(table: str) -> Any:

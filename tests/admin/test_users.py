@@ -78,3 +78,15 @@ def _set_password(person: Person, user: User) -> str:
 def test_a_maintainer_sets_nobodys_password(maintainer: Person, bob: User) -> None:
     assert "Password changed" not in _set_password(maintainer, bob)
     assert authenticate(username="bob", password="bob-secret") == bob
+
+
+def test_a_limit_is_set_and_taken_away(admin: Person, bob: User) -> None:
+    admin.send("user_change", bob.pk, **_form(bob, max_concurrent_tasks="20"))
+    bob.refresh_from_db()
+    assert bob.max_concurrent_tasks == 20
+    assert "errorlist" in admin.send("user_change", bob.pk, **_form(bob, max_concurrent_tasks="0"))
+    admin.send("user_change", bob.pk, **_form(bob, max_concurrent_tasks=""))
+    bob.refresh_from_db()
+    assert bob.max_concurrent_tasks is None
+    changes = [entry.detail["changes"]["max_concurrent_tasks"] for entry in AuditEntry.objects.order_by("pk")]
+    assert changes == [[None, 20], [20, None]]
