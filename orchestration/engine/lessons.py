@@ -4,11 +4,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Count
 
+from orchestration.engine import forecast
 from orchestration.models import Attempt, NodeModel, NodeVariant, OutputEstimate
 from orchestration.policy.estimates import Estimates, Place
-from orchestration.policy.fleet import Variant
+from orchestration.policy.fleet import Upcoming, Variant
 
 HIGH_WINDOW = timedelta(seconds=300)
 """Over which the rate of high-priority tasks is counted."""
@@ -24,10 +26,27 @@ class Lessons:
     known_bytes: dict[int, dict[Variant, int]] = field(default_factory=lambda: defaultdict(dict))
     estimates: Estimates = field(default_factory=Estimates)
     high_rate: dict[str, float] = field(default_factory=dict)
+    steps: list[Upcoming] = field(default_factory=list)
+    usual: list[Upcoming] = field(default_factory=list)
+    usual_read_at: datetime
+
+    @property
+    def upcoming(self) -> list[Upcoming]:
+        """What may be loaded ahead of time, the most urgent first."""
+        return [*self.steps, *self.usual]
 
 
-def read_lessons(now: datetime) -> Lessons:
-    lessons = Lessons(read_at=now, estimates=_estimates(), high_rate=_high_rate(now))
+def read_lessons(now: datetime, before: Lessons | None = None) -> Lessons:
+    """``before``: what was read last, of which the slowest part is taken over for a while."""
+    remembered = before is not None and now - before.usual_read_at < forecast.REMEMBERED_FOR
+    lessons = Lessons(
+        read_at=now,
+        estimates=_estimates(),
+        high_rate=_high_rate(now),
+        steps=list(forecast.steps()) if settings.DROVER_PRELOAD else [],
+        usual=before.usual if before and remembered else list(forecast.usual(now)) if settings.DROVER_PRELOAD else [],
+        usual_read_at=before.usual_read_at if before and remembered else now,
+    )
     rows = NodeModel.objects.filter(installed=True).order_by()
     fields = ("node_id", "model__name", "size_bytes", "model__capabilities")
     for node_id, name, size, capabilities in rows.values_list(*fields):

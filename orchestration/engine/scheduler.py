@@ -119,7 +119,7 @@ class Scheduler:
 
     def _pass(self, now: datetime) -> Pass:
         if self._lessons is None or now - self._lessons.read_at >= LESSONS_FOR:
-            self._lessons = read_lessons(now)
+            self._lessons = read_lessons(now, self._lessons)
             processes.forget_dead_workers(now=now)
         return run_pass(now, lessons=self._lessons, holder=self._holder)
 

@@ -44,6 +44,7 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
         waiting_shares=waiting,
         estimates=lessons.estimates,
         high_rate=lessons.high_rate,
+        upcoming=lessons.upcoming,
         paused={int(key): words for (kind, key), words in pauses.items() if kind == PauseKind.PRIORITY},
         worker_room=max(0, capacity - flight.total),
         worker_capacity=capacity,

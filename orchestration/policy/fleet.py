@@ -180,6 +180,15 @@ class Parameters:
     """Whether runs of low priority are pushed back, once each, when they are in the way of a late high task."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """Models of which one will be asked for soon, and why that is expected, in words."""
+
+    models: tuple[str, ...]
+    num_ctx: int
+    reason: str
+
+
 HeadsOf = Callable[[int, int, int], Sequence[Head]]
 """(lane id, priority, most that can start) -> its first tasks, in order for each user; those of the users who were
 served least will do."""
@@ -200,6 +209,8 @@ class FleetView:
     estimates: Estimates = field(default_factory=Estimates)
     high_rate: Mapping[str, float] = field(default_factory=dict)
     """High-priority tasks per second, by model, over the last minutes."""
+    upcoming: Sequence[Upcoming] = ()
+    """What may be loaded ahead of time, the most urgent first."""
     paused: Mapping[int, str] = field(default_factory=dict)
     """Priorities that are paused, with the words for it."""
     worker_room: int = 0

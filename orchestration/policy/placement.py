@@ -10,6 +10,7 @@ from orchestration.policy.decision import Decision
 from orchestration.policy.filling import fill
 from orchestration.policy.fleet import FleetView
 from orchestration.policy.placing import go, place
+from orchestration.policy.preloading import preload
 from orchestration.policy.reasons import explain
 
 
@@ -17,7 +18,8 @@ def decide(view: FleetView) -> Decision:
     """Grants as many slots as limits allow, commits nodes to loads, and says of each lane that still waits why."""
     books = Books(view)
     fill(books)
-    place(books)
+    if not place(books):
+        preload(books)
     go(books)
     explain(books)
     return books.decision

@@ -1,0 +1,44 @@
+"""Preloading: a node with nothing better to do loads what will be asked for next. It never displaces anything."""
+
+from datetime import timedelta
+
+from orchestration.policy.books import Books
+from orchestration.policy.decision import Planned
+from orchestration.policy.fleet import NodeView, Plan, Upcoming, Variant
+from orchestration.policy.room import needed_bytes, victims
+
+
+def preload(books: Books) -> None:
+    """One plan a node, for models that no node holds, as long as no task waits for a load anywhere."""
+    for upcoming in books.view.upcoming:
+        wanted = [_wanted(books, model, upcoming) for model in upcoming.models if books.model_open(model)]
+        if any(True for variant in wanted for _ in books.holders(variant)):
+            continue
+        options = [
+            (node, variant) for variant in wanted for node in books.view.nodes if _has_room(books, node, variant)
+        ]
+        if options:
+            _commit(books, *min(options, key=lambda option: _seconds(books, *option)), upcoming)
+
+
+def _wanted(books: Books, model: str, upcoming: Upcoming) -> Variant:
+    most = books.rule(model).context_length
+    return Variant(model=model, num_ctx=min(upcoming.num_ctx, most) if most else upcoming.num_ctx)
+
+
+def _has_room(books: Books, node: NodeView, variant: Variant) -> bool:
+    idle = not node.refuses and not node.probe and node.id not in books.plans
+    able = variant.model in node.installed and variant.model not in node.load_refused
+    return idle and able and victims(node, variant, (), books.view.parameters.most_loaded) == []
+
+
+def _seconds(books: Books, node: NodeView, variant: Variant) -> tuple[float, int]:
+    return books.view.estimates.load(node.id, variant.model, needed_bytes(node, variant)), node.id
+
+
+def _commit(books: Books, node: NodeView, variant: Variant, upcoming: Upcoming) -> None:
+    seconds, _ = _seconds(books, node, variant)
+    plan = Plan(variant=variant, since=books.view.now, expected=timedelta(seconds=seconds), preload=True)
+    reason = f"{variant.model} on {node.name} ahead of time, there is room: {upcoming.reason}"
+    books.plans[node.id] = plan
+    books.decision.plans.append(Planned(node_id=node.id, plan=plan, lane_id=None, reason=reason))
