@@ -19,6 +19,7 @@ class NodeVariant(models.Model):
     run_seconds = models.FloatField(null=True, blank=True)
     size_bytes = models.BigIntegerField(null=True, blank=True, help_text="In memory, as the server told.")
     slots = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Learned; empty: as the node says.")
+    slots_at = models.DateTimeField(null=True, blank=True, help_text="When that last changed.")
     clean_runs = models.PositiveIntegerField(default=0, help_text="Since a request last waited inside Ollama.")
     loaded_at = models.DateTimeField(null=True, blank=True, help_text="When Drover loaded it; empty when it is gone.")
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -37,7 +37,10 @@ class Metrics:
 
     @property
     def queued_inside(self) -> timedelta:
-        """The wait for a slot of a loaded model: the only sign of a queue that the server gives."""
+        """The wait for a slot of a loaded model: the only sign of a queue that the server gives. Of a call that wrote
+        nothing, such as embedding, it tells no parts, and nobody knows how much of it was a wait."""
+        if not self.prefill and not self.decode:
+            return timedelta()
         return max(self.total - self.load - self.prefill - self.decode, timedelta())
 
     @property

@@ -14,6 +14,8 @@ WAITED_INSIDE = 1.0
 """A call that waited longer than this many seconds inside Ollama found more requests there than slots."""
 WAITED_FOR_LOAD = 1.0
 """One that took longer than this many seconds until it had its model waited for a load, not for a slot."""
+SHORT = 8
+"""Fewer tokens than this say little about the speed of writing."""
 CLEAN_RUNS = 50
 """So many calls in a row that did not wait inside give a lost slot back."""
 
@@ -78,8 +80,10 @@ def learn(known: Known, calls: Iterable[Call], *, slots: int) -> Known:
 
 
 def _speed(call: Call) -> float | None:
-    """By the server's own account. Of a call that writes nothing, such as embedding, it tells no more than the whole."""
+    """By the server's own account. Of a call that writes nothing, such as embedding, it tells the whole only."""
     if call.output_tokens:
+        if call.output_tokens < SHORT:
+            return None
         return stream_speed(call.output_tokens, call.decode_seconds, call.slowdown)
     return stream_speed(call.work, call.run_seconds - call.load_seconds, call.slowdown)
 
@@ -101,11 +105,6 @@ def _slots(known: Known, call: Call, most: int) -> Known:
     if known.clean_runs + 1 < CLEAN_RUNS:
         return replace(known, clean_runs=known.clean_runs + 1)
     return replace(known, slots=now + 1 if now + 1 < most else None, slots_at=call.ended_at, clean_runs=0)
-
-
-def received(call: Call) -> float | None:
-    """The tokens to charge for a call that ended well; None where the server counted nothing."""
-    return call.work or None
 
 
 def received_in_part(seconds: float, speed: float, slowdown: float) -> float:

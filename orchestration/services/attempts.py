@@ -142,8 +142,14 @@ def _of_attempt(result: AttemptResult, now: datetime) -> dict[str, Any]:
         "ended_at": now,
         "first_token_at": result.first_token_at,
         "request": result.request,
+        "inside_seconds": _inside_seconds(result.metrics),
         **_measured(result),
     }
+
+
+def _inside_seconds(metrics: Metrics) -> float | None:
+    """None where the server does not tell the parts, as of embedding."""
+    return metrics.queued_inside.total_seconds() if metrics.prefill or metrics.decode else None
 
 
 def _of_task(attempt: Attempt, result: AttemptResult, now: datetime) -> dict[str, Any]:

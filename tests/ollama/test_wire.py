@@ -47,6 +47,11 @@ def test_durations_that_add_up_to_more_than_the_total_mean_no_waiting():
     assert metrics.queued_inside == timedelta()
 
 
+def test_a_call_whose_parts_are_not_told_is_not_taken_for_one_that_waited():
+    embedded = wire.parse_metrics({"total_duration": 48_213_309, "load_duration": 21_039_114, "prompt_eval_count": 7})
+    assert embedded.queued_inside == timedelta()
+
+
 def test_a_generate_object_and_a_chat_object_look_alike():
     generate = wire.parse_chunk({"model": "m", "response": "Blue", "thinking": "hm", "done": False})
     chat = wire.parse_chunk({"model": "m", "message": {"content": "Blue", "thinking": "hm"}, "done": False})

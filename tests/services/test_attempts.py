@@ -142,6 +142,7 @@ def test_a_result_is_stored_once_with_where_the_time_went(begin: Give, submitted
     assert (task.status, task.output, task.thinking, task.progress) == ("completed", "A river.", "Hm.", 100)
     assert (task.load_seconds, task.prefill_seconds, task.decode_seconds) == (1.0, 0.5, 2.0)
     assert (task.prompt_tokens, task.output_tokens, task.token) == (12, 90, "")
+    assert (attempt.inside_seconds, attempt.settled) == (0.5, False)
     assert task.tool_calls == [{"function": {"name": "look"}}]
     assert task.first_token_seconds is not None
     assert task.duration_seconds is not None
