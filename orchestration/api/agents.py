@@ -10,7 +10,7 @@ from orchestration import payloads, queries
 from orchestration.api.auth import actor_of, viewer_of
 from orchestration.api.paging import page
 from orchestration.api.problems import errors
-from orchestration.api.schemas import LIMIT_DEFAULT, AgentChanges, AgentList, AgentNew, Cursor, Limit
+from orchestration.api.schemas import LIMIT_DEFAULT, AgentChanges, AgentList, AgentNew, Cursor, Limit, laid_flat
 from orchestration.models import Agent
 from orchestration.payloads import AgentPayload
 from orchestration.services import agents as service
@@ -59,7 +59,7 @@ def delete_agent(
 def _fields(body: AgentChanges) -> dict[str, Any]:
     """What was sent, with ``config`` laid flat as the service takes it."""
     fields = body.model_dump(exclude_unset=True)
-    return {**fields.pop("config", {}), **fields}
+    return {**laid_flat(fields.pop("config", {})), **fields}
 
 
 def _payload(agent: Agent) -> AgentPayload:

@@ -16,6 +16,7 @@ from orchestration.api.schemas import (
     ModelConfigChanges,
     ModelConfigList,
     ModelConfigNew,
+    laid_flat,
 )
 from orchestration.payloads import ModelConfigPayload
 from orchestration.queries.fleet import KnownModelRow
@@ -65,7 +66,7 @@ def list_model_configs(request: HttpRequest, limit: Limit = LIMIT_DEFAULT, curso
 )
 def create_model_config(request: HttpRequest, body: ModelConfigNew) -> Status[ModelConfigPayload]:
     """The model need not be installed anywhere yet."""
-    row = service.create(actor=actor_of(request), **body.model_dump(exclude_unset=True))
+    row = service.create(actor=actor_of(request), **laid_flat(body.model_dump(exclude_unset=True)))
     return Status(201, payloads.model_config(row))
 
 
@@ -85,7 +86,7 @@ def get_model_config(request: HttpRequest, config_id: int) -> ModelConfigPayload
     summary="Change a model configuration",
 )
 def change_model_config(request: HttpRequest, config_id: int, body: ModelConfigChanges) -> ModelConfigPayload:
-    row = service.update(actor=actor_of(request), config_id=config_id, **body.model_dump(exclude_unset=True))
+    row = service.update(actor=actor_of(request), config_id=config_id, **laid_flat(body.model_dump(exclude_unset=True)))
     return payloads.model_config(row)
 
 

@@ -92,6 +92,16 @@ def _testable(actor: Actor, node: str) -> Node:
     return queries.get_node(node)
 
 
+@router.post(
+    "/nodes/{node}/reset-circuit", response={200: NodePayload, **errors(403, 404)}, summary="Close its circuit"
+)
+def reset_circuit(request: HttpRequest, node: str) -> NodePayload:
+    """It gets work again at once, instead of after a pause and one run that goes well."""
+    row = queries.get_node(node)
+    service.reset_circuit(actor=actor_of(request), node_id=row.pk)
+    return queries.node_detail(row.pk)
+
+
 def _set_draining(request: HttpRequest, node: str, *, draining: bool) -> NodePayload:
     row = queries.get_node(node)
     service.set_draining(actor=actor_of(request), node_id=row.pk, draining=draining)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
 
 
@@ -52,6 +53,10 @@ class Node(models.Model):
         return self.name
 
     @property
+    def circuit(self) -> Circuit:
+        return Circuit(faults=self.faults, until=self.circuit_until, reason=self.circuit_reason)
+
+    @property
     def takes_work(self) -> bool:
         return self.enabled and not self.draining and self.health == NodeHealth.HEALTHY
 
@@ -90,6 +95,9 @@ class NodeModel(models.Model):
     loaded_context = models.PositiveIntegerField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    listed_as = models.CharField(
+        max_length=200, blank=True, help_text="Models with the same weights share memory, and one of them is listed."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["node", "model"], name="one_row_per_node_and_model")]

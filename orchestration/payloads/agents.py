@@ -5,7 +5,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from orchestration.models import Agent
-from orchestration.payloads.base import owner_name, stamp
+from orchestration.payloads.base import RetryPayload, owner_name, retry, stamp
 
 
 class AgentConfig(TypedDict):
@@ -13,6 +13,7 @@ class AgentConfig(TypedDict):
     default_model: str
     timeout_seconds: float | None
     max_tries: int | None
+    retry: RetryPayload
     routing_preferences: dict[str, str]
 
 
@@ -43,6 +44,7 @@ def agent(row: Agent) -> AgentPayload:
             default_model=row.default_model,
             timeout_seconds=row.timeout_seconds,
             max_tries=row.max_tries,
+            retry=retry(row),
             routing_preferences=row.routing_preferences,
         ),
         system_prompt=row.system_prompt,

@@ -9,6 +9,9 @@ from orchestration.payloads.base import iso, stamp
 
 
 class AttemptPayload(TypedDict):
+    """One try of a task. ``follow_up``: what became of the task after it, in words. ``node_fault``: whether it counts
+    against the node's circuit."""
+
     id: int
     number: int
     status: str
@@ -26,6 +29,8 @@ class AttemptPayload(TypedDict):
     retry_at: str | None
     error_code: str | None
     error: str | None
+    node_fault: bool
+    follow_up: str | None
     load_seconds: float | None
     prefill_seconds: float | None
     decode_seconds: float | None
@@ -53,6 +58,8 @@ def attempt(row: Attempt) -> AttemptPayload:
         retry_at=iso(row.retry_at),
         error_code=row.error_code or None,
         error=row.error or None,
+        node_fault=row.node_fault,
+        follow_up=row.follow_up or None,
         load_seconds=row.load_seconds,
         prefill_seconds=row.prefill_seconds,
         decode_seconds=row.decode_seconds,

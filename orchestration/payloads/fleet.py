@@ -2,10 +2,11 @@
 
 from typing import Any, NotRequired
 
+from django.utils import timezone
 from typing_extensions import TypedDict
 
 from orchestration.models import ModelConfig, Node, NodeModel
-from orchestration.payloads.base import iso
+from orchestration.payloads.base import RetryPayload, iso, retry
 
 
 class NodeModelPayload(TypedDict):
@@ -22,7 +23,10 @@ class NodeModelPayload(TypedDict):
 
 
 class NodePayload(TypedDict):
-    """A node in lists, the REST API and the event ``node``. ``status``: disabled, draining or the health word."""
+    """A node in lists, the REST API and the event ``node``. ``status``: disabled, draining or the health word.
+
+    ``circuit``: closed, open or half_open as of now, with the words for it; ``faults``: failures in a row by its fault.
+    """
 
     id: int
     name: str
@@ -35,6 +39,10 @@ class NodePayload(TypedDict):
     health_reason: str
     health_changed_at: str | None
     seen_at: str | None
+    circuit: str
+    circuit_until: str | None
+    circuit_words: str
+    faults: int
     ollama_version: str | None
     latency_seconds: float | None
     slots_per_model: int
@@ -52,6 +60,8 @@ class ModelConfigPayload(TypedDict):
     priority: int
     max_concurrent_requests: int
     timeout_seconds: float | None
+    max_tries: int | None
+    retry: RetryPayload
     keep_alive_seconds: float | None
     options: dict[str, Any]
     labels: list[str]
@@ -65,6 +75,7 @@ def node_status(row: Node) -> str:
 
 
 def node(row: Node) -> NodePayload:
+    now = timezone.now()
     return NodePayload(
         id=row.pk,
         name=row.name,
@@ -77,6 +88,10 @@ def node(row: Node) -> NodePayload:
         health_reason=row.health_reason,
         health_changed_at=iso(row.health_changed_at),
         seen_at=iso(row.seen_at),
+        circuit=row.circuit.state(now).value,
+        circuit_until=iso(row.circuit_until),
+        circuit_words=row.circuit.words(now),
+        faults=row.faults,
         ollama_version=row.ollama_version or None,
         latency_seconds=row.latency_seconds,
         slots_per_model=row.slots_per_model,
@@ -110,6 +125,8 @@ def model_config(row: ModelConfig) -> ModelConfigPayload:
         priority=row.priority,
         max_concurrent_requests=row.max_concurrent_requests,
         timeout_seconds=row.timeout_seconds,
+        max_tries=row.max_tries,
+        retry=retry(row),
         keep_alive_seconds=row.keep_alive_seconds,
         options=row.options,
         labels=row.labels,

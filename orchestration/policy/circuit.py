@@ -5,7 +5,7 @@ Told apart by two numbers that are kept: how many faults there were in a row, an
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 _MOST_GROWTHS = 64
@@ -45,7 +45,11 @@ class Circuit:
         if self.until is None:
             return ""
         open_still = now < self.until
-        how = f"circuit open until {self.until:%H:%M:%S} UTC" if open_still else "circuit half open, one run at a time,"
+        how = (
+            f"circuit open until {self.until.astimezone(UTC):%H:%M:%S} UTC"
+            if open_still
+            else "circuit half open, one run at a time,"
+        )
         times = "1 failure" if self.faults == 1 else f"{self.faults} failures in a row"
         return f"{how} after {times}" + (f": {self.reason}" if self.reason else "")
 

@@ -15,6 +15,7 @@ from orchestration.policy.states import UNFINISHED
 from orchestration.services import audit, pauses, tasks
 from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, save
+from orchestration.services.tries import RETRY_FIELDS, check_retry_fields
 
 DEFAULT = "default"
 FIELDS = (
@@ -28,7 +29,7 @@ FIELDS = (
     "options",
     "max_concurrent_tasks",
     "timeout_seconds",
-    "max_tries",
+    *RETRY_FIELDS,
 )
 
 
@@ -105,6 +106,7 @@ def _save(agent: Agent, fields: dict[str, Any]) -> None:
     agent.name = agent.name.strip()
     _check(agent)
     agent.options = check_options(agent.options)
+    check_retry_fields(agent)
     save(agent, exclude=["owner"])
 
 

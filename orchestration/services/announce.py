@@ -1,10 +1,12 @@
-"""Telling whoever watches that tasks changed: their rows as they are after the commit."""
+"""Telling whoever watches that tasks or a node changed: tasks' rows as they are after the commit."""
 
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import F
 
-from orchestration import events, queries
+from orchestration import events, payloads, queries
+from orchestration.models import Node
 
 
 def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
@@ -16,6 +18,13 @@ def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
     waiting = _waiting_of_this_connection()
     waiting.update(task_ids)
     transaction.on_commit(lambda: _publish(waiting, wake=wake), robust=True)
+
+
+def announce_node(node: Node) -> None:
+    """Publishes the node as it is now, under its next version."""
+    Node.objects.filter(pk=node.pk).update(version=F("version") + 1)
+    node.version += 1
+    events.on_commit(("node", payloads.node(node)), wake=True)
 
 
 def _waiting_of_this_connection() -> set[int]:

@@ -12,6 +12,7 @@ from orchestration.policy.context import check_options
 from orchestration.policy.routing import full_name
 from orchestration.services import audit
 from orchestration.services.fields import apply, save
+from orchestration.services.tries import RETRY_FIELDS, check_retry_fields
 
 FIELDS = (
     "model_name",
@@ -19,6 +20,7 @@ FIELDS = (
     "priority",
     "max_concurrent_requests",
     "timeout_seconds",
+    *RETRY_FIELDS,
     "keep_alive_seconds",
     "options",
     "labels",
@@ -78,4 +80,5 @@ def _save(config: ModelConfig, fields: dict[str, Any]) -> None:
     if not isinstance(config.options, dict):
         raise InvalidInput("options maps option names to values.", field="options")
     config.options = check_options(config.options)
+    check_retry_fields(config)
     save(config)

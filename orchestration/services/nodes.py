@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, PositiveIntegerField
+from django.db.models import PositiveIntegerField
 from django.utils import timezone
 
 from orchestration import events, payloads
@@ -16,10 +16,12 @@ from orchestration.models import Node, NodeModel, OllamaModel
 from orchestration.ollama.addresses import AddressPolicy, check_url
 from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Action, Actor, require
+from orchestration.policy.circuit import Circuit
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth
 from orchestration.services import audit, setbacks
 from orchestration.services.again import atomic_again
+from orchestration.services.announce import announce_node
 from orchestration.services.fields import apply, save
 
 LONGEST_NAME = 200
@@ -34,7 +36,7 @@ def create(*, actor: Actor, **fields: Any) -> Node:
     node = Node(slots_per_model=settings.DROVER_SLOTS_PER_MODEL)
     _save(node, fields)
     audit.record(actor, "node.created", node, base_url=node.base_url)
-    _announce(node)
+    announce_node(node)
     return node
 
 
@@ -51,7 +53,7 @@ def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
         setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} was disabled by {actor.name}")
     after = {name: getattr(node, name) for name in FIELDS}
     audit.record(actor, "node.changed", node, changes=audit.changes(before, after))
-    _announce(node)
+    announce_node(node)
     return node
 
 
@@ -64,8 +66,26 @@ def set_draining(*, actor: Actor, node_id: int, draining: bool) -> Node:
         node.draining = draining
         node.save(update_fields=["draining"])
         audit.record(actor, "node.drained" if draining else "node.resumed", node)
-        _announce(node)
+        announce_node(node)
     return node
+
+
+@transaction.atomic
+def reset_circuit(*, actor: Actor, node_id: int) -> Node:
+    """Sends it work again at once, and forgets the failures that kept it from it."""
+    require(actor, Action.EDIT_NODE)
+    node = _locked(node_id)
+    if node.circuit != Circuit():
+        failures = node.faults
+        _close_circuit(node)
+        node.save(update_fields=["faults", "circuit_until", "circuit_reason"])
+        audit.record(actor, "node.circuit_closed", node, failures=failures)
+        announce_node(node)
+    return node
+
+
+def _close_circuit(node: Node) -> None:
+    node.faults, node.circuit_until, node.circuit_reason = 0, None, ""
 
 
 @atomic_again
@@ -111,7 +131,7 @@ def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Nod
     changed = _record_models(node, poll)
     node.save()
     if changed or before != _visible(node):
-        _announce(node)
+        announce_node(node)
     return node
 
 
@@ -250,15 +270,10 @@ def _forget_health(node: Node) -> None:
     node.health_changed_at = timezone.now()
     node.failures = 0
     node.ollama_version = ""
+    _close_circuit(node)
     node.save()
     node.node_models.all().delete()
     setbacks.revoke_node(node_id=node.pk, reason=f"the address of {node.name} was changed")
-
-
-def _announce(node: Node) -> None:
-    Node.objects.filter(pk=node.pk).update(version=F("version") + 1)
-    node.version += 1
-    events.on_commit(("node", payloads.node(node)), wake=True)
 
 
 def _locked(node_id: int) -> Node:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from orchestration import queue
@@ -24,6 +25,8 @@ from orchestration.services.tries import policy_in_force
 
 LEASES_LOST_AT_MOST = 5
 """A task whose worker died this often is taken for the cause of it and fails."""
+RELEASED_AT_ONCE = 500
+FREE = "Back at its old place in the line; this does not count as a try"
 
 
 # Half the time of a select over some 70 columns goes into columns nobody looks at.
@@ -66,22 +69,22 @@ def _go_on(attempt: Attempt, token: str, now: datetime, error: DroverError, outp
     if task.cancel_requested_at:
         cancel(task, token, now, output, thinking)
         return
-    tries = task.tries + 1
     policy = policy_in_force(agent_id=task.agent_id, model_name=attempt.model_name, own_max_tries=task.own_max_tries)
-    others = _others_have_it(attempt.node_id, attempt.model_name, error)
-    verdict = judge(policy, error, tries=tries, others=others, spread=random.random())
+    others = others_have_it(attempt.node_id, attempt.model_name, error)
+    verdict = judge(policy, error, tries=task.tries + 1, others=others, spread=random.random())
     retry_at = None if verdict.delay is None else now + verdict.delay
     Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=verdict.words)
+    counted: dict[str, Any] = {"tries": task.tries + 1, "max_tries": policy.max_tries}
     if retry_at is None:
-        _fail(task, token, now, error, tries, output, thinking)
+        fail_task(task, token, now, error, output, thinking, **counted)
         return
-    words = {"error": error.message, "error_code": error.code, "max_tries": policy.max_tries}
+    counted |= {"error": error.message, "error_code": error.code}
     avoided = attempt.node_id if verdict.elsewhere else None
-    if not _requeue(task, token, not_before=retry_at, tries=tries, node_id=avoided, **words):
+    if not _requeue(task, token, not_before=retry_at, node_id=avoided, **counted):
         cancel(task, token, now, output, thinking)
 
 
-def _others_have_it(node_id: int | None, model_name: str, error: DroverError) -> bool:
+def others_have_it(node_id: int | None, model_name: str, error: DroverError) -> bool:
     """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
     holders = NodeModel.objects.filter(model__name=model_name, installed=True)
     here = holders.filter(node_id=node_id or 0)
@@ -137,6 +140,32 @@ def revoke_node(*, node_id: int, reason: str, now: datetime | None = None) -> in
     return len(lost)
 
 
+@transaction.atomic
+def preempt(*, attempt_id: int, reason: str, now: datetime | None = None) -> bool:
+    """It makes way for a high task: back at its old place in the line, and no try is used up."""
+    now = now or timezone.now()
+    token = Attempt.objects.filter(pk=attempt_id, ended_at=None).values_list("token", flat=True).first()
+    attempt = lose(attempt_id, token, now, "preempted", reason) if token else None
+    if attempt is None:
+        return False
+    Task.objects.filter(pk=attempt.task_id).update(preemptions=F("preemptions") + 1)
+    announce_tasks([attempt.task_id], wake=True)
+    transaction.on_commit(partial(queue.stop_attempt, attempt_id), robust=True)
+    return True
+
+
+@transaction.atomic
+def release_due(*, now: datetime) -> int:
+    """Tasks whose back-off is over may start again. The number of them; the rest of many comes with the next pass."""
+    due = Task.objects.filter(status=TaskStatus.PENDING, not_before__lte=now).order_by("not_before")
+    released = list(due.values_list("pk", flat=True)[:RELEASED_AT_ONCE])
+    if released:
+        still = Task.objects.filter(pk__in=released, status=TaskStatus.PENDING, not_before__lte=now)
+        still.update(not_before=None, version=F("version") + 1)
+        announce_tasks(released)
+    return len(released)
+
+
 def _stop_all(attempt_ids: Iterable[int]) -> None:
     for attempt_id in attempt_ids:
         queue.stop_attempt(attempt_id)
@@ -151,7 +180,8 @@ def end(attempt_id: int, token: str, status: AttemptStatus, now: datetime, **fie
 
 
 def lose(attempt_id: int, token: str, now: datetime, code: str, reason: str) -> Attempt | None:
-    attempt = end(attempt_id, token, AttemptStatus.LOST, now, error_code=code, error=reason[:500], counts_as_try=False)
+    ended = {"error_code": code, "error": reason[:500], "counts_as_try": False, "follow_up": FREE}
+    attempt = end(attempt_id, token, AttemptStatus.LOST, now, **ended)
     if attempt is None:
         return None
     task = attempt.task
@@ -159,7 +189,8 @@ def lose(attempt_id: int, token: str, now: datetime, code: str, reason: str) -> 
         cancel(task, token, now, "", "")
     elif code == "lease_lost" and _leases_lost(task) >= LEASES_LOST_AT_MOST:
         error = DroverError(f"The worker running this task died {LEASES_LOST_AT_MOST} times; it is not tried again.")
-        _fail(task, token, now, error, task.tries, "", "")
+        Attempt.objects.filter(pk=attempt_id).update(follow_up="Not tried again: its workers keep dying")
+        fail_task(task, token, now, error, "", "")
     elif not _requeue(task, token, not_before=None):
         cancel(task, token, now, "", "")
     return attempt
@@ -215,7 +246,9 @@ def cancel(task: Task, token: str, now: datetime, output: str, thinking: str) ->
     )
 
 
-def _fail(task: Task, token: str, now: datetime, error: DroverError, tries: int, output: str, thinking: str) -> None:
+def fail_task(
+    task: Task, token: str, now: datetime, error: DroverError, output: str, thinking: str, **fields: Any
+) -> None:
     Task.objects.transition(
         task.pk,
         TaskStatus.FAILED,
@@ -223,11 +256,11 @@ def _fail(task: Task, token: str, now: datetime, error: DroverError, tries: int,
         token="",
         ended_at=now,
         duration_seconds=(now - task.created_at).total_seconds(),
-        tries=tries,
         error=error.message,
         error_code=error.code,
         output=output,
         thinking=thinking,
         phase="",
         message="",
+        **fields,
     )

@@ -17,6 +17,7 @@ CODER: dict[str, Any] = {
         "max_concurrent_tasks": 2,
         "default_model": "codellama:7b",
         "timeout_seconds": 120,
+        "retry": {"first_delay_seconds": 5, "growth": 3, "on": ["timeout", "refused"]},
         "routing_preferences": {"code": "codellama:7b"},
     },
     "system_prompt": "Be exact.",
@@ -33,6 +34,30 @@ def test_an_agent_comes_back_as_it_was_sent(bob_api: ApiClient, node: Node) -> N
     assert answer["config"] == {**CODER["config"], "max_tries": None}
     assert answer["owner"] == "bob"
     assert bob_api.get("agents/coder").json() == bob_api.get(f"agents/{answer['id']}").json() == answer
+
+
+def test_what_is_sent_of_the_retries_changes_and_the_rest_stays(bob_api: ApiClient) -> None:
+    bob_api.post("agents", CODER)
+    answer = bob_api.put("agents/coder", {"config": {"retry": {"growth": None, "on": []}}}).json()
+    assert answer["config"] == {
+        **CODER["config"],
+        "max_tries": None,
+        "retry": {"first_delay_seconds": 5, "growth": None, "on": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("retry", "words"),
+    [
+        ({"on": ["invalid_input"]}, "choose from unreachable, refused"),
+        ({"growth": 0}, "greater than or equal to 1"),
+        ({"first_delay_seconds": -1}, "greater than or equal to 0"),
+        ({"delay": 1}, "has no field delay"),
+    ],
+)
+def test_retries_that_make_no_sense_are_refused_in_words(bob_api: ApiClient, retry: dict[str, Any], words: str) -> None:
+    response = bob_api.post("agents", {"name": "hasty", "config": {"retry": retry}})
+    assert words in refusal(response, 400, "invalid_input")["message"]
 
 
 def test_models_that_no_node_has_are_a_warning(bob_api: ApiClient, node: Node) -> None:

@@ -16,6 +16,8 @@ LLAMA = {
     "priority": 3,
     "max_concurrent_requests": 2,
     "timeout_seconds": 60.0,
+    "max_tries": 5,
+    "retry": {"first_delay_seconds": 2.0, "growth": 1.5, "on": ["stream_failed"]},
     "keep_alive_seconds": 300.0,
     "options": {"temperature": 0.2},
     "labels": ["chat"],

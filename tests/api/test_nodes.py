@@ -1,9 +1,11 @@
 """Nodes over REST."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from orchestration.models import AuditEntry, Node
 from orchestration.ollama.simulator import NodeSpec
@@ -95,6 +97,16 @@ def test_a_node_is_drained_and_resumed(alice_api: ApiClient, node: Node) -> None
     assert AuditEntry.objects.filter(action="node.drained", actor_name="alice").exists()
 
 
+def test_a_circuit_is_closed_by_hand(alice_api: ApiClient, node: Node) -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    Node.objects.update(faults=7, circuit_until=later, circuit_reason="HTTP 500")
+    before = alice_api.get("nodes/gpu-a").json()
+    assert before["circuit"] == "open"
+    assert before["circuit_words"].endswith("after 7 failures in a row: HTTP 500")
+    answer = alice_api.post("nodes/gpu-a/reset-circuit").json()
+    assert (answer["circuit"], answer["circuit_words"], answer["faults"]) == ("closed", "", 0)
+
+
 def test_a_node_is_removed(alice_api: ApiClient, node: Node) -> None:
     assert alice_api.delete("nodes/gpu-a").status_code == 204
     refusal(alice_api.get("nodes/gpu-a"), 404, "not_found")
@@ -106,6 +118,7 @@ CHANGES = [
     ("DELETE", "nodes/gpu-a", None),
     ("POST", "nodes/gpu-a/drain", None),
     ("POST", "nodes/gpu-a/resume", None),
+    ("POST", "nodes/gpu-a/reset-circuit", None),
     ("POST", "nodes/gpu-a/test", None),
 ]
 

@@ -20,10 +20,14 @@ def test_an_agent_with_everything_has_every_field(exactly: Exactly, person: User
         routing_preferences={"code": "qwen3:8b"},
         timeout_seconds=30.0,
         max_tries=2,
+        retry_delay_seconds=0.5,
+        retry_growth=3.0,
+        retry_on=["timeout"],
         owner=person,
     )
     sent = agent(full)
     exactly(AgentPayload, sent)
+    assert sent["config"]["retry"] == {"first_delay_seconds": 0.5, "growth": 3.0, "on": ["timeout"]}
     assert (sent["owner"], sent["options"]) == ("bob", {"temperature": 0.5, "stop": ["\n"]})
     assert (sent["created_at"], sent["updated_at"]) == (SENT, "2026-03-01T09:00:00.000Z")
 
@@ -35,6 +39,7 @@ def test_limits_stand_together_and_none_is_no_limit_of_its_own() -> None:
         "default_model": "phi4:latest",
         "timeout_seconds": None,
         "max_tries": None,
+        "retry": {"first_delay_seconds": None, "growth": None, "on": []},
         "routing_preferences": {"code": "qwen3:8b"},
     }
 

@@ -1,5 +1,6 @@
 """Nodes, their models and the team's decisions on the wire."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -54,6 +55,20 @@ def test_a_node_that_was_seen_tells_when_and_how(exactly: Exactly) -> None:
     exactly(NodePayload, sent)
     assert (sent["seen_at"], sent["health_changed_at"], sent["latency_seconds"]) == (SENT, SENT, 0.0)
     assert "models" not in sent
+
+
+def test_a_circuit_that_opened_says_until_when_and_why(exactly: Exactly) -> None:
+    failed = {"faults": 5, "circuit_reason": "HTTP 500 without a reason"}
+    sent = node(stored(circuit_until=datetime(2999, 1, 1, tzinfo=UTC), **failed))
+    exactly(NodePayload, sent)
+    words = "circuit open until 00:00:00 UTC after 5 failures in a row: HTTP 500 without a reason"
+    assert (sent["circuit"], sent["circuit_words"], sent["faults"]) == ("open", words, 5)
+    assert sent["circuit_until"] == "2999-01-01T00:00:00.000Z"
+    tried = node(stored(circuit_until=AT, **failed))
+    assert tried["circuit"] == "half_open"
+    assert tried["circuit_words"].startswith("circuit half open, one run at a time, after 5 failures in a row")
+    closed = node(stored())
+    assert (closed["circuit"], closed["circuit_words"], closed["circuit_until"]) == ("closed", "", None)
 
 
 def on_node(**fields: Any) -> NodeModel:

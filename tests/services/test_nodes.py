@@ -11,6 +11,7 @@ from orchestration.errors import Conflict, InvalidInput, InvalidNodeAddress, Not
 from orchestration.models import Attempt, AuditEntry, Node, NodeModel, OllamaModel, Task
 from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Actor
+from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
 from orchestration.services import nodes
 from tests.services.conftest import Give
@@ -105,11 +106,31 @@ def test_a_name_or_an_address_that_is_taken_is_a_conflict(fields: dict[str, Any]
         nodes.create(actor=as_alice, **{"name": "gpu-z", "base_url": URL, **fields})
 
 
+def test_a_circuit_is_closed_by_hand_and_that_is_on_record(as_alice: Actor, node: Node) -> None:
+    Node.objects.update(faults=7, circuit_until=timezone.now(), circuit_reason="HTTP 500")
+    closed = nodes.reset_circuit(actor=as_alice, node_id=node.pk)
+    assert closed.circuit == Node.objects.get().circuit == Circuit()
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.detail) == ("node.circuit_closed", {"failures": 7})
+
+
+def test_a_closed_circuit_that_is_closed_again_leaves_no_record(as_alice: Actor, node: Node) -> None:
+    nodes.reset_circuit(actor=as_alice, node_id=node.pk)
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_changed_address_starts_with_a_closed_circuit(as_alice: Actor, node: Node) -> None:
+    Node.objects.update(faults=7, circuit_until=timezone.now(), circuit_reason="HTTP 500")
+    nodes.update(actor=as_alice, node_id=node.pk, base_url=URL)
+    assert Node.objects.get().circuit == Circuit()
+
+
 def test_an_operator_may_not(as_bob: Actor, node: Node) -> None:
     for act in (
         lambda: nodes.create(actor=as_bob, name="gpu-z", base_url=URL),
         lambda: nodes.update(actor=as_bob, node_id=node.pk, enabled=False),
         lambda: nodes.set_draining(actor=as_bob, node_id=node.pk, draining=True),
+        lambda: nodes.reset_circuit(actor=as_bob, node_id=node.pk),
         lambda: nodes.delete(actor=as_bob, node_id=node.pk),
     ):
         with pytest.raises(NotAllowed):

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from orchestration.errors import DroverError, Refused, StreamFailed, StreamTruncated, Unreachable
-from orchestration.models import Attempt, Node, NodeModel, Task
+from orchestration import queue
+from orchestration.errors import DroverError, InternalError, Refused, StreamFailed, StreamTruncated, Unreachable
+from orchestration.models import Agent, Attempt, Node, NodeModel, Task
 from orchestration.permissions import Actor
 from orchestration.policy.retries import Verdict
 from orchestration.services import attempts, setbacks, tasks
@@ -80,7 +81,7 @@ def test_an_error_that_will_be_repeated_fails_at_once_with_its_words(begin: Give
 
 
 def test_the_last_try_is_the_last(begin: Give, submitted_task: Task) -> None:
-    Task.objects.update(max_tries=2)
+    Task.objects.update(own_max_tries=2)
     for status in ("pending", "failed"):
         job = begin(submitted_task)
         setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=StreamFailed("out of memory"))
@@ -203,3 +204,107 @@ def test_what_runs_on_a_node_that_goes_moves_on(begin: Give, submit: Any, node: 
     assert setbacks.revoke_node(node_id=node.pk, reason="gpu-a stopped answering") == 2
     assert set(Task.objects.values_list("status", "tries")) == {("pending", 0)}
     assert set(Attempt.objects.values_list("error_code", "error")) == {("node_lost", "gpu-a stopped answering")}
+
+
+def test_an_attempt_says_what_follows_from_its_failure(
+    begin: Give, submitted_task: Task, make_node: Callable[..., Node], settings: Any
+) -> None:
+    settings.DROVER_RETRY_DELAY = timedelta(0)
+    make_node("gpu-b")
+    job = begin(submitted_task)
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=StreamFailed("the runner died"))
+    attempt = Attempt.objects.get()
+    assert attempt.follow_up == "Tried again after 0 s, on another node where one is free"
+    assert attempt.node_fault
+
+
+def test_what_is_not_tried_again_says_why_and_a_bad_request_is_not_the_nodes_fault(
+    begin: Give, submitted_task: Task
+) -> None:
+    job = begin(submitted_task)
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Refused("invalid option", status=400))
+    attempt = Attempt.objects.get()
+    assert attempt.follow_up == "Not tried again: it would end the same way"
+    assert not attempt.node_fault
+
+
+def test_the_agents_retries_are_those_of_the_moment_of_the_failure(
+    begin: Give, submitted_task: Task, agent: Agent
+) -> None:
+    job = begin(submitted_task)
+    Agent.objects.update(max_tries=7, retry_delay_seconds=60, retry_on=["refused"])
+    now = timezone.now()
+    busy = Refused("server busy", status=503)
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=busy, now=now)
+    task = _fresh(submitted_task)
+    assert (task.status, task.max_tries) == ("pending", 7)
+    assert task.not_before is not None
+    assert timedelta(seconds=60) <= task.not_before - now <= timedelta(seconds=90)
+
+
+def test_a_code_that_the_agent_did_not_choose_fails_at_once(begin: Give, submitted_task: Task) -> None:
+    job = begin(submitted_task)
+    Agent.objects.update(retry_on=["timeout"])
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
+    assert _fresh(submitted_task).status == "failed"
+
+
+def test_a_fault_of_ours_does_not_make_the_node_one_to_avoid(
+    begin: Give, submitted_task: Task, make_node: Callable[..., Node]
+) -> None:
+    make_node("gpu-b")
+    Agent.objects.update(retry_on=["internal_error"])
+    job = begin(submitted_task)
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=InternalError("a fault inside Drover"))
+    task = _fresh(submitted_task)
+    assert (task.status, task.node_id) == ("pending", None)
+
+
+def test_a_preempted_task_goes_back_to_its_old_place_and_uses_up_no_try(
+    begin: Give,
+    submitted_task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    stopped: list[int] = []
+    monkeypatch.setattr(queue, "stop_attempt", stopped.append)
+    before = _fresh(submitted_task)
+    job = begin(submitted_task)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert setbacks.preempt(attempt_id=job.attempt_id, reason="made way for a high task")
+    task, attempt = _fresh(submitted_task), Attempt.objects.get()
+    assert (task.status, task.tries, task.preemptions, task.not_before) == ("pending", 0, 1, None)
+    assert (task.line_at, task.ready_at) == (before.line_at, before.ready_at)
+    assert (attempt.status, attempt.error_code, attempt.counts_as_try) == ("lost", "preempted", False)
+    assert attempt.error == "made way for a high task"
+    assert attempt.follow_up == setbacks.FREE
+    assert stopped == [job.attempt_id]
+    assert not attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result(output="too late"))
+
+
+def test_what_has_ended_cannot_be_preempted(begin: Give, submitted_task: Task) -> None:
+    job = begin(submitted_task)
+    assert attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result())
+    assert not setbacks.preempt(attempt_id=job.attempt_id, reason="made way")
+    task = _fresh(submitted_task)
+    assert (task.status, task.preemptions) == ("completed", 0)
+
+
+def test_a_task_may_start_again_when_its_back_off_is_over_and_not_before(begin: Give, submitted_task: Task) -> None:
+    job = begin(submitted_task)
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Unreachable("away"))
+    waiting = _fresh(submitted_task)
+    assert waiting.not_before is not None
+    assert setbacks.release_due(now=waiting.not_before - timedelta(microseconds=1)) == 0
+    assert setbacks.release_due(now=waiting.not_before) == 1
+    released = _fresh(submitted_task)
+    assert (released.status, released.not_before, released.version) == ("pending", None, waiting.version + 1)
+    assert setbacks.release_due(now=waiting.not_before) == 0
+
+
+def test_many_that_are_due_come_back_in_portions(submit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit("one", "two", "three")
+    now = timezone.now()
+    Task.objects.update(not_before=now)
+    monkeypatch.setattr(setbacks, "RELEASED_AT_ONCE", 2)
+    assert [setbacks.release_due(now=now) for _ in range(3)] == [2, 1, 0]
