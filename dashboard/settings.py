@@ -72,6 +72,8 @@ class Environment(BaseSettings):
     drover_circuit_seconds: float = Field(10, gt=0)
     drover_circuit_growth: float = Field(2, ge=1, le=100)
     drover_circuit_longest_seconds: float = Field(300, gt=0)
+    drover_load_retry_delay_seconds: float = Field(1, ge=0)
+    drover_load_retry_longest_seconds: float = Field(300, ge=0)
     drover_keep_alive_seconds: float = Field(1800, ge=0)
     drover_default_num_ctx: int = Field(4096, ge=256)
     drover_login_link_seconds: float = Field(900, gt=0)
@@ -167,6 +169,8 @@ DROVER_CIRCUIT_FAULTS = env.drover_circuit_faults
 DROVER_CIRCUIT_PAUSE = timedelta(seconds=env.drover_circuit_seconds)
 DROVER_CIRCUIT_GROWTH = env.drover_circuit_growth
 DROVER_CIRCUIT_LONGEST = timedelta(seconds=env.drover_circuit_longest_seconds)
+DROVER_LOAD_RETRY_DELAY = timedelta(seconds=env.drover_load_retry_delay_seconds)
+DROVER_LOAD_RETRY_LONGEST = timedelta(seconds=env.drover_load_retry_longest_seconds)
 DROVER_KEEP_ALIVE = timedelta(seconds=env.drover_keep_alive_seconds)
 DROVER_DEFAULT_NUM_CTX = env.drover_default_num_ctx
 DROVER_LOGIN_LINK_LIFETIME = timedelta(seconds=env.drover_login_link_seconds)
