@@ -33,7 +33,7 @@ Descriptions = dict[tuple[str, str], InstalledModel]
 
 async def poll_node(client: OllamaClient, *, with_tags: bool, descriptions: Descriptions | None = None) -> Poll:
     """One look. A part that fails makes the poll a failed one; what was known before stays."""
-    started = time.monotonic()
+    started, began = time.monotonic(), timezone.now()
     try:
         version = await client.version()
         latency = time.monotonic() - started
@@ -43,7 +43,14 @@ async def poll_node(client: OllamaClient, *, with_tags: bool, descriptions: Desc
             installed = await _described(client, installed, {} if descriptions is None else descriptions)
     except OllamaError as error:
         return Poll(at=timezone.now(), error=error.message)
-    return Poll(at=timezone.now(), ollama_version=version, latency_seconds=latency, installed=installed, loaded=loaded)
+    return Poll(
+        at=timezone.now(),
+        began=began,
+        ollama_version=version,
+        latency_seconds=latency,
+        installed=installed,
+        loaded=loaded,
+    )
 
 
 async def _described(

@@ -7,25 +7,21 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import PositiveIntegerField
 from django.utils import timezone
 
 from orchestration import events, payloads
 from orchestration.errors import InvalidInput, NotFound
-from orchestration.models import Node, NodeModel, OllamaModel
+from orchestration.models import Node
 from orchestration.ollama.addresses import AddressPolicy, check_url
 from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.circuit import Circuit
-from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth
-from orchestration.services import audit, setbacks
+from orchestration.services import audit, inventory, loads, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
 from orchestration.services.fields import apply, save
 
-LONGEST_NAME = 200
-LARGEST_INTEGER = 2**31 - 1
 FIELDS = ("name", "base_url", "enabled", "slots_per_model", "vram_bytes", "labels", "verify_tls", "simulated")
 
 
@@ -49,7 +45,10 @@ def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
     _save(node, fields)
     if node.base_url != before["base_url"]:
         _forget_health(node)
+    elif node.enabled and not before["enabled"]:
+        _wait_for_a_look(node)
     if not node.enabled:
+        loads.forget_node(node.pk)
         setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} was disabled by {actor.name}")
     after = {name: getattr(node, name) for name in FIELDS}
     audit.record(actor, "node.changed", node, changes=audit.changes(before, after))
@@ -105,6 +104,7 @@ class Poll:
     """What one look at a node found. ``error`` in words for people when it failed."""
 
     at: datetime
+    began: datetime | None = None
     error: str = ""
     ollama_version: str = ""
     latency_seconds: float | None = None
@@ -123,12 +123,12 @@ def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Nod
     node = Node.objects.select_for_update(no_key=True).filter(pk=node_id).first()
     if node is None or base_url not in (None, node.base_url):
         return None
-    before = _visible(node)
+    before, looked_at = _visible(node), node.polled_at
     if poll.error:
         _note_failure(node, poll)
     else:
         _note_success(node, poll)
-    changed = _record_models(node, poll)
+    changed = _record_models(node, poll, looked_at)
     node.save()
     if changed or before != _visible(node):
         announce_node(node)
@@ -149,6 +149,7 @@ def _note_failure(node: Node, poll: Poll) -> None:
     if node.health != NodeHealth.UNHEALTHY:
         node.health = NodeHealth.UNHEALTHY
         node.health_changed_at = poll.at
+        loads.forget_node(node.pk)
         setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} stopped answering: {poll.error}")
 
 
@@ -163,116 +164,29 @@ def _note_success(node: Node, poll: Poll) -> None:
         node.health_changed_at = poll.at
 
 
-def _record_models(node: Node, poll: Poll) -> bool:
-    """Writes only rows that differ; whether any did."""
-    rows = {row.model.name: row for row in node.node_models.select_related("model")}
-    changed = False
-    if poll.installed is not None:
-        changed |= _record_installed(node, poll.installed, rows)
-    if poll.loaded is not None:
-        changed |= _record_loaded(node, poll.loaded, rows)
-    gone = [row.pk for row in rows.values() if not row.installed and not row.loaded]
-    return bool(NodeModel.objects.filter(pk__in=gone).delete()[0]) or changed
+def _record_models(node: Node, poll: Poll, looked_at: datetime | None) -> bool:
+    """What is in memory is old news when a load has ended since the poll began."""
+    is_news = poll.began is None or looked_at is None or poll.began >= looked_at
+    return inventory.record(node, installed=poll.installed, loaded=poll.loaded if is_news else None)
 
 
-def _record_installed(node: Node, installed: Sequence[InstalledModel], rows: dict[str, NodeModel]) -> bool:
-    changed = False
-    seen = {name: item for item in installed if len(name := full_name(item.name)) <= LONGEST_NAME}
-    for name, item in seen.items():
-        row = rows.get(name) or _new_row(node, _known_model(name, item), rows)
-        facts = {
-            "digest": item.digest,
-            "size_bytes": item.size_bytes,
-            "modified_at": item.modified_at,
-            "installed": True,
-        }
-        new = _store(row, facts)
-        changed |= _store(row.model, _facts_to_take(row.model, item, new=new)) or new
-    for name, row in rows.items():
-        if name not in seen and row.installed:
-            changed |= _store(row, {"installed": False})
-    return changed
-
-
-def _record_loaded(node: Node, loaded: Sequence[LoadedModel], rows: dict[str, NodeModel]) -> bool:
-    changed = False
-    seen = {name: item for item in loaded if len(name := full_name(item.name)) <= LONGEST_NAME}
-    for name, item in seen.items():
-        model = rows[name].model if name in rows else OllamaModel.objects.get_or_create(name=name)[0]
-        row = rows.get(name) or _new_row(node, model, rows, installed=False)
-        facts = {
-            "loaded": True,
-            "loaded_bytes": item.size_bytes,
-            "vram_bytes": item.vram_bytes,
-            "loaded_context": item.context_length,
-            "expires_at": item.expires_at,
-        }
-        changed |= _store(row, facts)
-    for name, row in rows.items():
-        if name not in seen and row.loaded:
-            changed |= _store(row, {"loaded": False, "loaded_bytes": None, "vram_bytes": None, "loaded_context": None})
-    return changed
-
-
-def _fitting(row: type[NodeModel | OllamaModel], facts: dict[str, Any]) -> dict[str, Any]:
-    """What a node says of itself may be longer or larger than anybody expected; that must not hide the rest."""
-    return {name: _fit(row._meta.get_field(name), value) for name, value in facts.items()}
-
-
-def _fit(field: Any, value: Any) -> Any:
-    if isinstance(value, str) and field.max_length:
-        return value[: field.max_length]
-    if isinstance(field, PositiveIntegerField) and value is not None and not 0 <= value <= LARGEST_INTEGER:
-        return None
-    return value
-
-
-def _new_row(node: Node, model: OllamaModel, rows: dict[str, NodeModel], *, installed: bool = True) -> NodeModel:
-    row = NodeModel.objects.create(node=node, model=model, installed=installed)
-    rows[model.name] = row
-    return row
-
-
-def _known_model(name: str, item: InstalledModel) -> OllamaModel:
-    return OllamaModel.objects.get_or_create(name=name, defaults=_model_facts(item))[0]
-
-
-def _facts_to_take(model: OllamaModel, item: InstalledModel, *, new: bool) -> dict[str, Any]:
-    """Of weights seen before only what was not known: nodes with other weights under the name would take turns."""
-    return {name: value for name, value in _model_facts(item).items() if new or not getattr(model, name)}
-
-
-def _model_facts(item: InstalledModel) -> dict[str, Any]:
-    facts = {
-        "family": item.family,
-        "parameter_size": item.parameter_size,
-        "quantization": item.quantization,
-        "capabilities": list(item.capabilities),
-        "context_length": item.context_length,
-        "size_bytes": item.size_bytes,
-    }
-    return _fitting(OllamaModel, {name: value for name, value in facts.items() if value})
-
-
-def _store(row: NodeModel | OllamaModel, facts: dict[str, Any]) -> bool:
-    facts = _fitting(type(row), facts)
-    changed = [name for name, value in facts.items() if getattr(row, name) != value]
-    for name in changed:
-        setattr(row, name, facts[name])
-    if changed:
-        row.save(update_fields=changed)
-    return bool(set(changed) - {"expires_at"})
-
-
-def _forget_health(node: Node) -> None:
+def _wait_for_a_look(node: Node) -> None:
+    """Nobody asked it while it was disabled: what it has in memory is not known."""
     node.health = NodeHealth.UNKNOWN
     node.health_reason = ""
     node.health_changed_at = timezone.now()
     node.failures = 0
+    node.save(update_fields=["health", "health_reason", "health_changed_at", "failures"])
+
+
+def _forget_health(node: Node) -> None:
+    _wait_for_a_look(node)
     node.ollama_version = ""
     _close_circuit(node)
     node.save()
     node.node_models.all().delete()
+    node.variants.all().delete()
+    loads.forget_node(node.pk)
     setbacks.revoke_node(node_id=node.pk, reason=f"the address of {node.name} was changed")
 
 

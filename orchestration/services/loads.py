@@ -1,0 +1,218 @@
+"""Loads that have begun: what the loader is to do, and what becomes of a load that succeeded or failed.
+
+Fenced by the plan's token: whoever comes after the plan is gone changes nothing and is told so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from orchestration import events
+from orchestration.errors import MalformedAnswer, OllamaError, Refused, Unreachable
+from orchestration.models import Lane, LoadPlan, ModelConfig, Node, NodeModel, NodeVariant, OllamaModel, Pause, Task
+from orchestration.ollama.wire import LoadedModel
+from orchestration.policy.states import NodeHealth, PauseKind, TaskStatus
+from orchestration.queries.facts import model_facts
+from orchestration.services import inventory, load_failures
+from orchestration.services.again import atomic_again
+from orchestration.services.announce import announce_node
+from orchestration.services.fields import cut
+from orchestration.services.work import LONGEST
+
+ERROR_LENGTH = 300
+_MOST_GROWTHS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadJob:
+    """A load that has begun. ``evict``: (model, num_ctx) that Drover unloads first; empty where nobody knows how much
+    memory the node has, because Ollama itself evicts there what it must."""
+
+    node_id: int
+    node_name: str
+    base_url: str
+    verify_tls: bool
+    token: str
+    model: str
+    num_ctx: int
+    evict: tuple[tuple[str, int], ...]
+    keep_alive: timedelta
+
+
+def begun() -> list[LoadJob]:
+    """Every load that has begun and is not over; one a node."""
+    plans = LoadPlan.objects.exclude(loading_since=None).filter(node__enabled=True).select_related("node")
+    return [_job(plan, plan.node) for plan in plans]
+
+
+def _job(plan: LoadPlan, node: Node) -> LoadJob:
+    wish = model_facts(node.pk, plan.model_name).keep_alive_seconds
+    return LoadJob(
+        node_id=node.pk,
+        node_name=node.name,
+        base_url=node.base_url,
+        verify_tls=node.verify_tls,
+        token=plan.token,
+        model=plan.model_name,
+        num_ctx=plan.num_ctx,
+        evict=() if node.vram_bytes is None else tuple((model, num_ctx) for model, num_ctx in plan.victims),
+        keep_alive=max(settings.DROVER_KEEP_ALIVE, timedelta(seconds=min(LONGEST.total_seconds(), wish))),
+    )
+
+
+@atomic_again
+def loaded(*, node_id: int, token: str, seconds: float | None, loaded: Sequence[LoadedModel], now: datetime) -> bool:
+    """The load is over. ``loaded``: what the node has in memory now; ``seconds`` is None where nothing was measured.
+
+    A model that the node does not list after it said that it loaded it counts as not loaded.
+    """
+    found = _end(node_id, token)
+    if found is None:
+        return False
+    node, plan = found
+    shown = inventory.by_name(loaded).get(plan.model_name)
+    shared = None if shown else inventory.note_sharing(node, plan.model_name, plan.num_ctx, loaded)
+    if shown is None and shared is None:
+        words = f"{node.name} said that it loaded {plan.model_name}, but does not list it"
+        _note_failure(node, plan, MalformedAnswer(words), loaded, now)
+        return True
+    _look(node, loaded, now)
+    num_ctx = (shown and shown.context_length) or plan.num_ctx
+    NodeModel.objects.filter(node=node, model__name=plan.model_name).update(loaded_context=num_ctx)
+    _learn_context(plan, num_ctx)
+    _note_load(node, plan, num_ctx, shown, seconds, now)
+    announce_node(node)
+    return True
+
+
+@atomic_again
+def load_failed(
+    *, node_id: int, token: str, error: OllamaError, loaded: Sequence[LoadedModel] | None = None, now: datetime
+) -> bool:
+    """The load is over without a model. ``loaded``: what the node has in memory now, where it still tells."""
+    found = _end(node_id, token)
+    if found is None:
+        return False
+    _note_failure(*found, error, loaded, now)
+    return True
+
+
+@transaction.atomic
+def forget_node(node_id: int) -> None:
+    """Nobody knows what such a node has in memory when it comes back. Its load is given up."""
+    LoadPlan.objects.filter(pk=node_id).delete()
+    NodeVariant.objects.filter(node_id=node_id).exclude(loaded_at=None).update(loaded_at=None)
+
+
+def _end(node_id: int, token: str) -> tuple[Node, LoadPlan] | None:
+    """The node, locked, and the plan, which is deleted: only one can end it."""
+    node = Node.objects.select_for_update(no_key=True).filter(pk=node_id).first()
+    plan = LoadPlan.objects.filter(pk=node_id, token=token).first()
+    if node is None or plan is None or not LoadPlan.objects.filter(pk=node_id, token=token).delete()[0]:
+        return None
+    return node, plan
+
+
+def _look(node: Node, loaded: Sequence[LoadedModel], now: datetime) -> None:
+    """As a poll does it; one that began earlier tells nothing new about the memory any more."""
+    inventory.record(node, loaded=loaded)
+    node.polled_at = now
+    node.save(update_fields=["learned_bytes", "polled_at"])
+
+
+def _learn_context(plan: LoadPlan, num_ctx: int) -> None:
+    """Ollama cuts a context to the one the model was trained with, which old servers do not tell otherwise."""
+    if num_ctx < plan.num_ctx:
+        OllamaModel.objects.filter(name=plan.model_name, context_length=None).update(context_length=num_ctx)
+
+
+def _note_load(
+    node: Node, plan: LoadPlan, num_ctx: int, shown: LoadedModel | None, seconds: float | None, now: datetime
+) -> None:
+    """In the mean of a load's seconds the last one is half: what a disk has in its cache changes from day to day."""
+    variant, _ = NodeVariant.objects.get_or_create(node=node, model_name=plan.model_name, num_ctx=num_ctx)
+    variant.loaded_at = now
+    variant.size_bytes = shown.size_bytes if shown else variant.size_bytes
+    if seconds is not None and shown:
+        known = variant.load_seconds
+        variant.load_seconds = seconds if known is None else (known + seconds) / 2
+    variant.save(update_fields=["loaded_at", "size_bytes", "load_seconds"])
+    sizes = {num_ctx, plan.num_ctx}
+    failed = NodeVariant.objects.filter(node=node, model_name=plan.model_name, num_ctx__in=sizes)
+    failed.update(load_failures=0, load_not_before=None, load_error="")
+
+
+def _note_failure(
+    node: Node, plan: LoadPlan, error: OllamaError, loaded: Sequence[LoadedModel] | None, now: datetime
+) -> None:
+    if loaded is not None:
+        _look(node, loaded, now)
+    gone = isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND
+    if gone:
+        NodeModel.objects.filter(node=node, model__name=plan.model_name).update(installed=False)
+    else:
+        _back_off(node, plan, error, now)
+    if isinstance(error, Unreachable):
+        _doubt(node)
+    else:
+        _charge(node, plan, error, now)
+    announce_node(node)
+
+
+def _doubt(node: Node) -> None:
+    """As one failed look: the node is asked again before anything is sent there, and nobody is charged."""
+    Node.objects.filter(pk=node.pk, failures=0).update(failures=1)
+
+
+def _back_off(node: Node, plan: LoadPlan, error: OllamaError, now: datetime) -> None:
+    """A server that dies of a load must not be made to try it again at once, either."""
+    variant, _ = NodeVariant.objects.get_or_create(node=node, model_name=plan.model_name, num_ctx=plan.num_ctx)
+    delay = backoff(variant.load_failures)
+    variant.load_failures += 1
+    variant.load_not_before = now + delay
+    variant.load_error = cut(error.message, ERROR_LENGTH)
+    variant.save(update_fields=["load_failures", "load_not_before", "load_error"])
+
+
+def backoff(failures_before: int) -> timedelta:
+    longest = settings.DROVER_LOAD_RETRY_LONGEST
+    seconds = settings.DROVER_LOAD_RETRY_DELAY.total_seconds() * 2.0 ** min(failures_before, _MOST_GROWTHS)
+    return timedelta(seconds=min(seconds, longest.total_seconds()))
+
+
+def _charge(node: Node, plan: LoadPlan, error: OllamaError, now: datetime) -> None:
+    lane_ids = stranded_lanes(plan.model_name, plan.num_ctx, now)
+    if lane_ids:
+        load_failures.load_failed(lane_ids=lane_ids, node_id=node.pk, model_name=plan.model_name, error=error, now=now)
+    else:
+        events.on_commit(wake=True)
+
+
+def stranded_lanes(model_name: str, num_ctx: int, now: datetime) -> list[int]:
+    """Lanes with waiting tasks that wanted this variant, and for which no node could load any of their models now."""
+    waiting = Exists(Task.objects.filter(lane=OuterRef("pk"), status=TaskStatus.PENDING, not_before=None))
+    lanes = [lane for lane in Lane.objects.filter(waiting) if model_name in lane.models]
+    if not lanes:
+        return []
+    trained = OllamaModel.objects.filter(name=model_name).values_list("context_length", flat=True).first()
+    loadable = _loadable({name for lane in lanes for name in lane.models}, now)
+    return [
+        lane.pk
+        for lane in lanes
+        if min(lane.num_ctx, trained or lane.num_ctx) == num_ctx and not loadable.intersection(lane.models)
+    ]
+
+
+def _loadable(names: set[str], now: datetime) -> set[str]:
+    """Those of the models that may be used, and that a node which takes work has and does not refuse to load."""
+    closed = {*ModelConfig.objects.filter(enabled=False, model_name__in=names).values_list("model_name", flat=True)}
+    closed |= {*Pause.objects.filter(kind=PauseKind.MODEL, key__in=names).values_list("key", flat=True)}
+    refused = set(NodeVariant.objects.filter(load_not_before__gt=now).values_list("node_id", "model_name"))
+    here = NodeModel.objects.filter(installed=True, model__name__in=names - closed)
+    live = here.filter(node__enabled=True, node__draining=False, node__health=NodeHealth.HEALTHY)
+    return {name for node, name in live.values_list("node_id", "model__name") if (node, name) not in refused}
