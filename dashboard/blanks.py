@@ -22,6 +22,7 @@ def model_load() -> ModelLoad:
         loaded_bytes=None,
         nodes=[],
         loading=False,
+        paused=False,
         expires_at=None,
     )
 
@@ -32,6 +33,7 @@ def node_load() -> NodeLoad:
         name="",
         status="unknown",
         reason="",
+        circuit="",
         running=0,
         slots=None,
         tokens_per_second=None,

@@ -8,7 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from dashboard.live.build import build_id
 from orchestration.models import User
-from orchestration.permissions import Action, allowed
+from orchestration.permissions import Action, allowed, refusal
 from orchestration.queries.strip import strip
 from orchestration.services.users import actor_of
 
@@ -35,6 +35,8 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "can_submit": allowed(actor, Action.SUBMIT_TASK),
         "can_edit_agents": allowed(actor, Action.EDIT_AGENT),
         "can_edit_nodes": allowed(actor, Action.EDIT_NODE),
+        "why_no_pause": refusal(actor, Action.PAUSE_FOR_ALL) or "",
+        "limit": user.max_concurrent_tasks,
         "nodes": counts["nodes"],
         "nodes_up": sum(node["status"] in ("healthy", "draining") for node in counts["nodes"]),
         "counts": counts,

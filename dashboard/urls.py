@@ -5,16 +5,18 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboard.views import account, agents, live, new_task, nodes, overview, tasks
+from dashboard.views import account, agents, live, matching, new_task, nodes, overview, pauses, tasks
 from orchestration.api import api, documentation, healthz
 
 urlpatterns = [
     path("", overview.index, name="overview"),
     path("tasks", tasks.index, name="tasks"),
     path("tasks/bulk", tasks.bulk, name="tasks-bulk"),
+    path("tasks/matching", matching.index, name="tasks-matching"),
     path("tasks/<int:task_id>", tasks.detail, name="task"),
     path("tasks/<int:task_id>/cancel", tasks.cancel, name="task-cancel"),
     path("tasks/<int:task_id>/retry", tasks.retry, name="task-retry"),
+    path("tasks/<int:task_id>/priority", tasks.set_priority, name="task-priority"),
     path("new", new_task.new, name="task-new"),
     path("agents", agents.index, name="agents"),
     path("agents/new", agents.new, name="agent-new"),
@@ -26,7 +28,9 @@ urlpatterns = [
     path("nodes/<int:node_id>", nodes.edit, name="node"),
     path("nodes/<int:node_id>/delete", nodes.delete, name="node-delete"),
     path("nodes/<int:node_id>/drain", nodes.drain, name="node-drain"),
+    path("nodes/<int:node_id>/reset-circuit", nodes.reset_circuit, name="node-reset-circuit"),
     path("nodes/<int:node_id>/check", nodes.check, name="node-check"),
+    path("pauses", pauses.toggle, name="pause"),
     path("live/", live.poll, name="live"),
     path("start/<str:token>", account.start, name="start"),
     path("login", account.PasswordLogin.as_view(), name="login"),

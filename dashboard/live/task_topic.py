@@ -75,8 +75,14 @@ class TaskTopic(Topic):
                     self.port.add(event.seq, {"progress": [row]})
         elif event.kind == "load" and self.status == "pending":
             self._look_for_reason(event.seq)
-        elif event.kind == "task_deleted" and event.data["id"] == self.task_id:
+        elif self._is_told_anew(event):
             self.port.snap_again()
+
+    def _is_told_anew(self, event: Event) -> bool:
+        """It is gone, or many changed at once without saying which."""
+        if event.kind == "task_deleted":
+            return bool(event.data["id"] == self.task_id)
+        return event.kind == "tasks_changed" and self.status not in ENDED
 
     def _on_row(self, event: Event) -> None:
         row = event.data

@@ -31,7 +31,7 @@ KNOWN_AT_MOST = 1000
 STUCK = timedelta(minutes=10)
 
 Parts = dict[str, Any]
-TASK_KINDS = frozenset({"task", "tasks_added", "task_deleted"})
+TASK_KINDS = frozenset({"task", "tasks_added", "tasks_changed", "task_deleted"})
 
 
 class Port(Protocol):
@@ -143,7 +143,7 @@ class Load(Topic):
 
 
 class Overview(Refreshed):
-    kinds = TASK_KINDS | {"node", "agent", "model", "run"}
+    kinds = TASK_KINDS | {"node", "agent", "model", "pause"}
 
     @staticmethod
     def look() -> Parts:
@@ -153,6 +153,7 @@ class Overview(Refreshed):
             "counts": counts,
             "running": running[:RUNNING_SHOWN],
             "attention": list(_attention(counts, running)),
+            "pauses": queries.paused(),
             "activity": queries.audit(limit=ACTIVITY_SHOWN),
         }
 
@@ -171,6 +172,9 @@ def _attention(counts: dict[str, int], running: list[TaskRow]) -> Iterable[dict[
         if node["enabled"] and node["health"] == "unhealthy":
             text = f"{node['name']} does not answer: {node['health_reason']}"
             yield {"kind": "node", "name": node["name"], "text": text, "count": 1}
+        elif node["enabled"] and node["circuit_words"]:
+            text = f"{node['name']}: {node['circuit_words']}"
+            yield {"kind": "circuit", "name": node["name"], "text": text, "count": node["faults"]}
     if failed := counts.get("failed_last_hour"):
         yield {"kind": "failed", "name": "failed", "text": f"{failed} failed in the last hour", "count": failed}
     since = payloads.stamp(timezone.now() - STUCK)
@@ -179,11 +183,11 @@ def _attention(counts: dict[str, int], running: list[TaskRow]) -> Iterable[dict[
 
 
 class Nodes(Refreshed):
-    kinds = frozenset({"node", "model"})
+    kinds = frozenset({"node", "model", "pause"})
 
     @staticmethod
     def look() -> Parts:
-        return {"nodes": queries.nodes()}
+        return {"nodes": queries.nodes(), "pauses": queries.paused()}
 
 
 class Models(Refreshed):
@@ -228,7 +232,7 @@ class Tasks(Topic):
         return await read(queries.task_rows, self.filter, limit=self.limit, cursor=self.cursor)
 
     async def replay(self, events: list[Event]) -> Parts | None:
-        if any(event.kind == "tasks_added" for event in events):
+        if any(event.kind in ("tasks_added", "tasks_changed") for event in events):
             return None
         data = await self.snapshot()
         latest = {event.data["id"]: event.data for event in events if event.kind == "task"}
@@ -269,6 +273,10 @@ class Tasks(Topic):
     def _on_deleted(self, event: Event) -> None:
         if self.known.pop(event.data["id"], None):
             self.port.add(event.seq, {"gone": [event.data["id"]]})
+
+    def _on_changed(self, event: Event) -> None:
+        """Many at once come without rows: any of those shown may be among them."""
+        self.port.snap_again()
 
     def _on_progress(self, event: Event) -> None:
         rows = [row for row in event.data["rows"] if self._runs(row[0])]
@@ -316,6 +324,7 @@ class Tasks(Topic):
         "task": _on_task,
         "task_deleted": _on_deleted,
         "tasks_added": _on_added,
+        "tasks_changed": _on_changed,
         "progress": _on_progress,
         "load": _on_load,
     }

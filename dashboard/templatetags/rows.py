@@ -25,11 +25,20 @@ DEEDS = {
     "node.deleted": "removed",
     "node.drained": "drains",
     "node.resumed": "resumed",
+    "node.circuit_closed": "closed the circuit of",
     "node.unhealthy": "lost",
     "node.healthy": "reached again",
     "key.created": "made the API key",
     "key.revoked": "revoked the API key",
     "user.logged_in": "logged in as",
+    "priority.paused": "paused",
+    "priority.resumed": "resumed",
+    "model.paused": "paused the model",
+    "model.resumed": "resumed the model",
+    "agent.paused": "paused the agent",
+    "agent.resumed": "resumed the agent",
+    "tasks.cancelled": "cancelled",
+    "tasks.priority_changed": "changed the priority of",
 }
 
 

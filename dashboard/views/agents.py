@@ -6,11 +6,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.forms import AgentForm, initial_from_agent, saved
+from dashboard.pausing import why_not_agent
 from dashboard.views import actor, done, page
 from orchestration import queries
 from orchestration.models import Agent
 from orchestration.payloads import AgentPayload
-from orchestration.permissions import Action, refusal
+from orchestration.permissions import Action, Actor, refusal
+from orchestration.policy.states import PauseKind
 from orchestration.queries import TaskFilter
 from orchestration.services import agents as service
 
@@ -18,8 +20,18 @@ from orchestration.services import agents as service
 @require_safe
 @page
 def index(request: HttpRequest) -> HttpResponse:
-    installed = _installed()
-    return render(request, "agents/index.html", {"agents": [_warned(agent, installed) for agent in queries.agents()]})
+    who, installed, paused = actor(request), _installed(), queries.pauses.words()
+    rows = [{**_warned(agent, installed), **_pause(agent, who, paused)} for agent in queries.agents()]
+    return render(request, "agents/index.html", {"agents": rows})
+
+
+def _pause(agent: AgentPayload, who: Actor, paused: dict[tuple[str, str], str]) -> dict[str, str]:
+    """Whether it is paused, in words, and why this person could not change that. Names of users are unique."""
+    owner_id = who.user_id if agent["owner"] == who.name else None
+    return {
+        "paused": paused.get((PauseKind.AGENT, str(agent["id"])), ""),
+        "why_no_pause": why_not_agent(who, owner_id),
+    }
 
 
 def _installed() -> list[str]:
@@ -54,7 +66,7 @@ def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.values(agent)
         if saved(form, lambda: service.update(actor=actor(request), agent_id=agent_id, **values)):
-            return done(request, "Saved. Tasks submitted from now on use it.", to=reverse("agents"))
+            return done(request, "Saved. Tasks submitted from now on use it; retries and limits hold at once.", to=reverse("agents"))
     models = queries.known_models()
     installed = [model["name"] for model in models if model["installed_on"]]
     context = {
@@ -62,6 +74,8 @@ def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
         "agent": {"id": agent.pk, "name": agent.name, "warnings": service.warnings(agent, installed)},
         "models": models,
         "unfinished": _unfinished(agent),
+        "paused": queries.pauses.words().get((PauseKind.AGENT, str(agent.pk)), ""),
+        "why_no_pause": why_not_agent(actor(request), agent.owner_id),
         "why_not": refusal(actor(request), Action.EDIT_AGENT, agent),
     }
     return render(request, "agents/form.html", context, status=422 if form.errors else 200)

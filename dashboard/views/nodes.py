@@ -35,6 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "nodes": [_card(node) for node in found],
         "model_count": len(names),
         "series": series_of(names),
+        "paused_models": queries.pauses.paused_models(),
         "why_not": refusal(actor(request), Action.EDIT_NODE),
     }
     return render(request, "nodes/index.html", context)
@@ -103,6 +104,13 @@ def drain(request: HttpRequest, node_id: int) -> HttpResponse:
     draining = request.POST.get("draining") == "1"
     node = service.set_draining(actor=actor(request), node_id=node_id, draining=draining)
     return done(request, f"{node.name} finishes what it has." if draining else f"{node.name} takes work again.")
+
+
+@require_POST
+@page
+def reset_circuit(request: HttpRequest, node_id: int) -> HttpResponse:
+    node = service.reset_circuit(actor=actor(request), node_id=node_id)
+    return done(request, f"{node.name} gets work again.")
 
 
 @require_POST

@@ -7,11 +7,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import blanks
+from dashboard import blanks, pausing
 from dashboard.templatetags.marks import series_of
-from dashboard.views import page
+from dashboard.views import actor, page
 from orchestration import queries
 from orchestration.payloads import AuditPayload, LoadSample, NodeLoad
+from orchestration.permissions import Action, refusal
 from orchestration.queries import TaskFilter
 
 RUNNING_SHOWN = 12
@@ -26,12 +27,14 @@ def index(request: HttpRequest) -> HttpResponse:
     running = queries.task_rows(TaskFilter(status=frozenset({"running"})), limit=RUNNING_SHOWN).rows
     known = {model["name"] for model in queries.known_models()}
     activity = queries.audit(limit=ACTIVITY_READ)
+    who, paused = actor(request), queries.paused()
     context = {
         "sample": {**sample, "nodes": [_node(node) for node in sample["nodes"]]},
         "series": series_of(_model_names(sample)),
         "running": running,
         "activity": [_linked(entry) for entry in _gathered(activity)][:ACTIVITY_SHOWN],
-        "attention": attention(sample, known),
+        "attention": [*attention(sample, known), *pausing.attention(paused, who)],
+        "queue_classes": pausing.queue_classes(paused, refusal(who, Action.PAUSE_FOR_ALL) or ""),
         "first_run": _first_run(sample, known),
         "blank_row": blanks.task_row(),
         "blank_model": blanks.model_load(),
@@ -73,6 +76,8 @@ def _linked(entry: AuditPayload) -> dict[str, Any]:
         tasks = entry["detail"].get("tasks", 0)
         words = f"{tasks:,} task{'' if tasks == 1 else 's'}"
         return {**entry, "url": f"{reverse('tasks')}?{_submitted(entry)}", "object_name": words}
+    if "filter" in entry["detail"]:
+        return {**entry, "url": f"{reverse('tasks')}?{entry['detail']['filter']}"}
     route = LINKED.get(entry["object_type"])
     shown = bool(route and entry["object_id"]) and not entry["action"].endswith(".deleted")
     name = entry["object_name"].split(": ", 1)[-1] if entry["object_type"] == "task" else entry["object_name"]
@@ -141,6 +146,11 @@ def attention(sample: LoadSample, known: set[str]) -> list[dict[str, str]]:
         _item("failed", f"{node['name']} is unreachable", node["reason"] or "no reason known", nodes, "Check")
         for node in sample["nodes"]
         if node["status"] == "unhealthy"
+    ]
+    items += [
+        _item("warn", f"{node['name']} keeps failing", node["circuit"], nodes, "Look")
+        for node in sample["nodes"]
+        if node["circuit"] and node["status"] in ("healthy", "draining")
     ]
     items += [
         _item(

@@ -14,14 +14,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard import blanks
-from dashboard.phases import phases, took, verdict
+from dashboard.phases import phases, verdict
+from dashboard.tries import tries
 from dashboard.views import actor, done, page
 from orchestration import queries
 from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Task
-from orchestration.payloads import AttemptPayload, TaskPayload, iso
+from orchestration.payloads import TaskPayload, iso
 from orchestration.permissions import Action, Actor, refusal
-from orchestration.policy.states import ENDED, TaskStatus
+from orchestration.policy.states import ENDED, WAITING, Priority, TaskStatus
 from orchestration.queries import TaskFilter
 from orchestration.queries.ids import id_of
 from orchestration.services import tasks
@@ -41,8 +42,8 @@ OPEN_FACETS = ("status", "model", "agent")
 STATE_ICONS = {"pending": "waiting", "running": "generating"}
 STATE_WORDS = {"pending": "waiting"}
 CHIP_NAMES = {**{name: title.lower() for name, title in FACETS.items()}, "tag": "tag", "run": "run"}
-ATTEMPT_STATES = {"granted": "starting", "running": "generating", "lost": "retrying"}
 SAMPLE_COMMAND = 'drover run-tasks default --tasks "generate:Say hello"'
+PRIORITIES = tuple((priority.value, priority.name.lower()) for priority in Priority)
 NO_OUTPUT = {
     "pending": "Not started yet.",
     "running": "No text yet.",
@@ -65,7 +66,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "cursor": cursor if found.prev_cursor else None,
         "next_query": _with_cursor(query, found.next_cursor),
         "prev_query": _with_cursor(query, found.prev_cursor),
-        "chips": _chips(task_filter),
+        "chips": chips_of(task_filter),
         "facet_groups": _facet_groups(task_filter),
         "hidden_fields": [(name, value) for name, values in task_filter.sets().items() for value in sorted(values)],
         "blank_row": blanks.task_row(),
@@ -78,23 +79,23 @@ def _with_cursor(query: str, cursor: str | None) -> str:
     return f"{query}{'&' if query else ''}cursor={cursor or ''}"
 
 
-def _url(task_filter: TaskFilter) -> str:
+def url_of(task_filter: TaskFilter) -> str:
     query = task_filter.to_query()
     return f"{reverse('tasks')}?{query}" if query else reverse("tasks")
 
 
 def _toggled(task_filter: TaskFilter, name: str, value: str) -> str:
-    return _url(replace(task_filter, **{name: getattr(task_filter, name) ^ {value}}))
+    return url_of(replace(task_filter, **{name: getattr(task_filter, name) ^ {value}}))
 
 
-def _chips(task_filter: TaskFilter) -> list[dict[str, str]]:
+def chips_of(task_filter: TaskFilter) -> list[dict[str, str]]:
     chips = [
         {"name": CHIP_NAMES[name], "label": _word(name, value), "url": _toggled(task_filter, name, value)}
         for name, values in task_filter.sets().items()
         for value in sorted(values)
     ]
     if task_filter.text:
-        chips.append({"name": "text", "label": task_filter.text, "url": _url(replace(task_filter, text=""))})
+        chips.append({"name": "text", "label": task_filter.text, "url": url_of(replace(task_filter, text=""))})
     return chips
 
 
@@ -140,13 +141,16 @@ def detail(request: HttpRequest, task_id: int) -> HttpResponse:
         "tab": tab if tab in ("output", "prompt", "attempts", "raw") else "output",
         "tabs": _tabs(len(attempts)),
         "unfinished": row.status not in ENDED,
-        "attempts": [_attempt(attempt, took(attempt, now=now)) for attempt in attempts],
+        "attempts": tries(attempts, now=now),
         "tries": sum(attempt["counts_as_try"] for attempt in attempts),
         "max_tries": row.max_tries,
         "phases": phases(task, waited_since=row.waited_since, now=now),
         "verdict": verdict(task, attempts),
         "why_no_cancel": _why_not(actor(request), Action.CANCEL_TASK, row),
         "why_no_retry": _why_not(actor(request), Action.RETRY_TASK, row),
+        "why_no_priority": refusal(actor(request), Action.EDIT_TASK, row) or "",
+        "priorities": PRIORITIES if row.status in WAITING else (),
+        "owner_limit": row.owner.max_concurrent_tasks if row.owner else None,
         "prompt": _prompt(row),
         "raw": _raw(request, row, task),
         "task_json": _small(row, task),
@@ -160,11 +164,6 @@ def _tabs(attempts: int) -> list[dict[str, Any]]:
     return [
         {"name": name, "title": title, "count": attempts if name == "attempts" else 0} for name, title in titles.items()
     ]
-
-
-def _attempt(attempt: AttemptPayload, seconds: float | None) -> dict[str, Any]:
-    status = attempt["status"]
-    return {**attempt, "took": seconds, "state": ATTEMPT_STATES.get(status, status)}
 
 
 def _why_not(who: Actor, action: Action, task: Task) -> str:
@@ -276,6 +275,14 @@ def cancel(request: HttpRequest, task_id: int) -> HttpResponse:
 def retry(request: HttpRequest, task_id: int) -> HttpResponse:
     tasks.retry(actor=actor(request), task_id=task_id)
     return done(request, "Back in the line for another try.")
+
+
+@require_POST
+@page
+def set_priority(request: HttpRequest, task_id: int) -> HttpResponse:
+    wanted = id_of(request.POST.get("priority", ""))
+    task = tasks.edit_waiting(actor=actor(request), task_id=task_id, priority=-1 if wanted is None else wanted)
+    return done(request, f"Its priority is {Priority(task.priority).name.lower()} now.")
 
 
 def _delete_one(*, actor: Actor, task_id: int) -> None:

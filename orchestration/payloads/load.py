@@ -15,6 +15,7 @@ class ModelLoad(TypedDict):
     loaded_bytes: int | None
     nodes: list[str]
     loading: bool
+    paused: bool
     expires_at: str | None
 
 
@@ -31,10 +32,13 @@ class ResidentModel(TypedDict):
 
 
 class NodeLoad(TypedDict):
+    """``circuit``: why it gets little or nothing new for now, in words; empty while its circuit is closed."""
+
     id: int
     name: str
     status: str
     reason: str
+    circuit: str
     running: int
     slots: int | None
     tokens_per_second: float | None

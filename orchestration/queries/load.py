@@ -13,6 +13,7 @@ from orchestration import events, queue
 from orchestration.models import Attempt, Node, NodeModel, Task, WorkerProcess
 from orchestration.payloads import LoadSample, ModelLoad, NodeLoad, ResidentModel, Totals, iso, node_status, stamp
 from orchestration.policy.states import AttemptStatus, NodeHealth, TaskStatus
+from orchestration.queries.pauses import paused_models
 
 FRESH = timedelta(seconds=3)
 _FIRST_TOKEN_SAMPLES = 500
@@ -32,6 +33,7 @@ class _Facts:
     waiting: Counter[str]
     rates: dict[Place, float] | None
     loading: set[Place]
+    paused: set[str]
 
 
 def load_sample(now: datetime) -> LoadSample:
@@ -72,6 +74,7 @@ def _gather(now: datetime) -> _Facts:
         waiting=_waiting(),
         rates=rates,
         loading=loading,
+        paused=paused_models(),
     )
 
 
@@ -122,6 +125,7 @@ def _model(facts: _Facts, name: str) -> ModelLoad:
         loaded_bytes=_sum(row.loaded_bytes for row in resident),
         nodes=[node.name for node in used_on],
         loading=any(place in facts.loading for place in places),
+        paused=name in facts.paused,
         expires_at=iso(min((row.expires_at for row in resident if row.expires_at), default=None)),
     )
 
@@ -153,6 +157,7 @@ def _node(facts: _Facts, node: Node) -> NodeLoad:
         name=node.name,
         status=node_status(node),
         reason=node.health_reason,
+        circuit=node.circuit.words(facts.now),
         running=sum(model["running"] for model in models),
         slots=sum(model["slots"] for model in models) if known else None,
         tokens_per_second=_rate(facts, [(node.name, name) for name in names]) if known else None,

@@ -23,12 +23,12 @@
  *
  * Snapshots and deltas (rows are TaskRow; see the README for the shapes):
  *   load      snap LoadSample                                delta {data: LoadSample}
- *   overview  snap {counts, running, attention, activity}    delta any of these keys (whole), {progress}
+ *   overview  snap {counts, running, attention, pauses, activity}    delta any of these keys (whole), {progress}
  *   tasks     snap {rows, counts, more}                      delta {rows, gone: [id], progress, counts, added, reasons}
  *   task:ID   snap {task, text}                              delta {row, text, task, progress, reason,
  *                                                                   end: {status, attempt, length}}
  *   run:ID    snap {run, rows, more}                         delta {rows, gone, progress, run, added, reasons}
- *   nodes     snap {nodes}                                   delta {nodes} (all of them)
+ *   nodes     snap {nodes, pauses}                           delta {nodes} (all of them), {pauses}
  *   models    snap {models}                                  delta {models} (all of them)
  *   notices   snap {notices: []}                             delta {notices: [{level, text}]}
  * progress: [[task_id, attempt_id, phase, output_tokens, tokens_per_second, progress, message, phase_since], …];

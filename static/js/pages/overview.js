@@ -63,7 +63,17 @@ function patchModel(element, model, series) {
   put(field(element, "nodes"), model.nodes.join(", ") || "—");
   put(field(element, "vram"), model.loading ? "loading…" : held(model));
   patchExpiry(field(element, "expires"), model);
+  patchPause(element, model);
   drawTrend(element.querySelector("[data-spark]"), `model:${model.name}`);
+}
+
+function patchPause(row, model) {
+  const [pause, resume] = row.querySelectorAll("[data-pause] button");
+  attr(one("[data-pause] [name=key]", row), "value", model.name);
+  for (const name of row.querySelectorAll("[data-f=pause-name]")) put(name, ` ${model.name}`);
+  show(field(row, "paused"), model.paused);
+  show(pause, !model.paused);
+  show(resume, model.paused);
 }
 
 function patchExpiry(holder, model) {
@@ -141,6 +151,8 @@ function takeProgress(lines) {
 }
 
 const side = soon(() => refresh("attention", "activity"), 2500);
+const controls = () => refresh("attention", "activity", "queues");
+document.addEventListener("drover:acted", controls);
 
 function replaceRunning(rows) {
   const keep = new Set(rows.map((row) => row.id));
@@ -158,6 +170,7 @@ live.subscribe("overview", {
     if (delta.rows) takeRows(delta.rows);
     if (delta.progress) takeProgress(delta.progress);
     if (delta.running || delta.rows || delta.progress) drawRunning();
-    if (delta.attention || delta.activity) side();
+    if (delta.pauses) controls();
+    else if (delta.attention || delta.activity) side();
   },
 });
