@@ -55,15 +55,16 @@ def job_id(attempt_id: int) -> str:
 
 
 def run_attempts(jobs: Iterable[AttemptJob]) -> bool:
-    """Enqueues all of them, one pipeline a queue. False when Redis refuses: the leases then end by themselves."""
+    """Enqueues all of them in one pipeline. False when Redis refuses: the leases then end by themselves."""
     by_queue: dict[str, list[AttemptJob]] = {}
     for job in jobs:
         by_queue.setdefault(job.queue, []).append(job)
     try:
-        for name, batch in by_queue.items():
-            Queue(name, connection=_connection(), serializer=JSONSerializer).enqueue_many(
-                [_prepared(job) for job in batch]
-            )
+        with _connection().pipeline() as pipe:
+            for name, batch in by_queue.items():
+                line = Queue(name, connection=_connection(), serializer=JSONSerializer)
+                line.enqueue_many([_prepared(job) for job in batch], pipeline=pipe)
+            pipe.execute()
     except redis.RedisError as error:
         log.warning("jobs not queued, Redis is away: %s", error)
         return False

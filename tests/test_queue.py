@@ -21,6 +21,15 @@ def test_jobs_wait_in_the_queue_of_their_priority(redis_server):
     assert (waiting("high"), waiting("normal"), waiting("low")) == (["attempt-1", "attempt-3"], [], ["attempt-2"])
 
 
+def test_jobs_of_all_priorities_leave_in_one_pipeline(redis_server):
+    def transactions():
+        return redis_server.client.info("commandstats").get("cmdstat_exec", {}).get("calls", 0)
+
+    before = transactions()
+    queue.run_attempts([job(1, "high"), job(2, "low"), job(3, "normal")])
+    assert transactions() - before == 1
+
+
 def test_a_job_carries_ids_only_as_json_and_waits_no_longer_than_its_lease(redis_server):
     queue.run_attempts([job(1)])
     stored = django_rq.get_queue("normal").fetch_job("attempt-1")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db import transaction
 
 from orchestration import queue
 from orchestration.models import Attempt, Node, Task
+from orchestration.models.tasks import Move
 from orchestration.policy.decision import Grant
 from orchestration.policy.states import Priority, TaskStatus
 from orchestration.services.announce import announce_tasks
@@ -23,71 +23,68 @@ QUEUE_OF = {Priority.HIGH: "high", Priority.NORMAL: "normal", Priority.LOW: "low
 def assign(*, grants: Sequence[Grant], now: datetime) -> list[queue.AttemptJob]:
     """Turns grants into attempts that hold their slot; those somebody else was first with are left out.
 
-    The caller enqueues the jobs after the commit.
+    The tasks are locked first; then the unique constraints decide: a slot that is taken makes one grant void, not the
+    others. The caller enqueues the jobs after the commit.
     """
     nodes = Node.objects.in_bulk({grant.node_id for grant in grants})
-    pending = {
-        task.pk: task
-        for task in Task.objects.filter(pk__in=[g.task_id for g in grants], status=TaskStatus.PENDING).only(
-            "pk", "attempt_count", "priority"
-        )
-    }
-    jobs = []
-    for grant in grants:
-        task, node = pending.get(grant.task_id), nodes.get(grant.node_id)
-        if task and node and (job := _assign_one(grant, task, node, now)):
-            jobs.append(job)
+    waiting = Task.objects.filter(pk__in=[grant.task_id for grant in grants], status=TaskStatus.PENDING, token="")
+    locked = waiting.select_for_update().order_by("pk").only("pk", "attempt_count", "priority")
+    pending = {task.pk: task for task in locked}
+    wanted = [
+        _attempt(grant, task, node, now)
+        for grant in grants
+        if (node := nodes.get(grant.node_id)) and (task := pending.pop(grant.task_id, None))
+    ]
+    Attempt.objects.bulk_create(wanted, ignore_conflicts=True)
+    stored = dict(Attempt.objects.filter(token__in=[each.token for each in wanted]).values_list("token", "pk"))
+    held = [(stored[each.token], each) for each in wanted if each.token in stored]
+    Task.objects.transition_each(TaskStatus.ASSIGNED, [_move(pk, attempt) for pk, attempt in held])
     announce_tasks([grant.task_id for grant in grants])
-    return jobs
+    return [_job(pk, attempt) for pk, attempt in held]
 
 
-def _assign_one(grant: Grant, task: Task, node: Node, now: datetime) -> queue.AttemptJob | None:
-    """The unique constraints decide: a slot or a task that is taken makes this grant void, not the others."""
-    try:
-        with transaction.atomic():
-            attempt = Attempt.objects.create(
-                task=task,
-                number=task.attempt_count + 1,
-                node=node,
-                node_name=node.name,
-                model_name=grant.model,
-                num_ctx=grant.num_ctx,
-                slot=grant.slot,
-                token=secrets.token_hex(16),
-                queue=QUEUE_OF[Priority(task.priority)],
-                decision_reason=cut(grant.reason, REASON_LENGTH),
-                estimated_tokens=grant.tokens,
-                granted_at=now,
-                lease_until=now + settings.DROVER_LEASE,
-            )
-            if not _give(task, node, attempt):
-                raise IntegrityError
-    except IntegrityError:
-        return None
-    return queue.AttemptJob(
-        attempt_id=attempt.pk,
-        token=attempt.token,
-        queue=attempt.queue,
-        lease_seconds=max(1, int(settings.DROVER_LEASE.total_seconds())),
+def _attempt(grant: Grant, task: Task, node: Node, now: datetime) -> Attempt:
+    return Attempt(
+        task=task,
+        number=task.attempt_count + 1,
+        node=node,
+        node_name=node.name,
+        model_name=grant.model,
+        num_ctx=grant.num_ctx,
+        slot=grant.slot,
+        token=secrets.token_hex(16),
+        queue=QUEUE_OF[Priority(task.priority)],
+        decision_reason=cut(grant.reason, REASON_LENGTH),
+        estimated_tokens=grant.tokens,
+        granted_at=now,
+        lease_until=now + settings.DROVER_LEASE,
     )
 
 
-def _give(task: Task, node: Node, attempt: Attempt) -> bool:
-    return Task.objects.transition(
-        task.pk,
-        TaskStatus.ASSIGNED,
+def _move(pk: int, attempt: Attempt) -> Move:
+    fields = {
+        "token": attempt.token,
+        "attempt_id": pk,
+        "attempt_count": attempt.number,
+        "node": attempt.node_id,
+        "node_name": attempt.node_name,
+        "model_used": attempt.model_name,
+        "decision_reason": attempt.decision_reason,
+        "not_before": None,
+        "started_at": None,
+        "progress": 0,
+        "phase": "",
+        "message": "",
+        "error": "",
+        "error_code": "",
+    }
+    return Move(attempt.task_id, "", fields)
+
+
+def _job(pk: int, attempt: Attempt) -> queue.AttemptJob:
+    return queue.AttemptJob(
+        attempt_id=pk,
         token=attempt.token,
-        attempt_id=attempt.pk,
-        attempt_count=F("attempt_count") + 1,
-        node=node,
-        node_name=node.name,
-        model_used=attempt.model_name,
-        decision_reason=attempt.decision_reason,
-        not_before=None,
-        started_at=None,
-        progress=0,
-        phase="",
-        message="",
-        error="",
-        error_code="",
+        queue=attempt.queue,
+        lease_seconds=max(1, int(settings.DROVER_LEASE.total_seconds())),
     )

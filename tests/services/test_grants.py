@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestration.models import Agent, Attempt, Node, Task, User
@@ -50,6 +51,26 @@ def test_a_void_grant_does_not_take_the_others_with_it(submit: Callable[..., Any
     _assign(grant_for(one, node))
     jobs = _assign(grant_for(two, node), grant_for(three, node, slot=1))
     assert [job.attempt_id for job in jobs] == [Attempt.objects.get(task=three).pk]
+
+
+def test_many_are_granted_in_a_fixed_number_of_statements(submit: Callable[..., Any], node: Node) -> None:
+    waiting = list(submit(*"abcdefgh").tasks.order_by("pk"))
+    counts = []
+    for some in (waiting[:1], waiting[1:]):
+        with CaptureQueriesContext(connection) as queries:
+            jobs = _assign(*[grant_for(task, node, slot=task.pk) for task in some])
+        counts.append(len(queries))
+        assert [Attempt.objects.get(pk=job.attempt_id).task_id for job in jobs] == [task.pk for task in some]
+    assert counts[0] == counts[1]
+    assert set(Task.objects.values_list("status", "version", "attempt_count")) == {("assigned", 1, 1)}
+
+
+def test_what_was_not_granted_leaves_nothing_behind(submit: Callable[..., Any], node: Node) -> None:
+    one, two = submit("one", "two").tasks.order_by("pk")
+    Task.objects.filter(pk=one.pk).update(token="f" * 32)
+    assert _assign(grant_for(one, node), grant_for(two, node), grant_for(two, node, slot=1)) != []
+    assert list(Attempt.objects.values_list("task_id", "slot")) == [(two.pk, 0)]
+    assert list(Task.objects.order_by("pk").values_list("status", "attempt_count")) == [("pending", 0), ("assigned", 1)]
 
 
 def test_a_task_is_granted_once(submitted_task: Task, node: Node) -> None:
