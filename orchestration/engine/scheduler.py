@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from orchestration import events, queries, queue
 from orchestration.engine.lessons import Lessons, read_lessons
+from orchestration.engine.loader import Loader
 from orchestration.engine.monitor import Monitor
 from orchestration.engine.view import fleet_view
 from orchestration.policy.placement import decide
@@ -77,6 +78,7 @@ class Scheduler:
         self._stop = stop
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._leads = threading.Event()
+        self._loader = Loader(self._stop, self._leads)
         self._lessons: Lessons | None = None
         self._fault: BaseException | None = None
 
@@ -84,7 +86,8 @@ class Scheduler:
         """Blocks until ``stop`` is set. Raises what a helper could not handle: a supervisor starts the process anew."""
         helpers = [
             threading.Thread(target=self._vital, args=(Monitor(self._stop, self._leads).run,), name="monitor"),
-            threading.Thread(target=self._vital, args=(self._sample,), name="load"),
+            threading.Thread(target=self._vital, args=(self._loader.run,), name="loader"),
+            threading.Thread(target=self._vital, args=(self._sample,), name="sample"),
         ]
         for helper in helpers:
             helper.start()
@@ -93,6 +96,7 @@ class Scheduler:
                 self._guarded(self._turn)
         finally:
             self._stop.set()
+            self._loader.look()
             for helper in helpers:
                 helper.join()
             if self._leads.is_set():
@@ -101,7 +105,7 @@ class Scheduler:
             raise self._fault
 
     def _vital(self, work: Callable[[], None]) -> None:
-        """A scheduler that polls no nodes or tells no load must not go on as if all were well."""
+        """A scheduler that polls no nodes, loads nothing or tells no load must not go on as if all were well."""
         try:
             work()
         except BaseException as fault:
@@ -113,6 +117,8 @@ class Scheduler:
         now = timezone.now()
         self._lead(processes.hold_role(role=SCHEDULER_ROLE, holder=self._holder, lease=LEADER_LEASE, now=now))
         done = self._pass(now) if self._leads.is_set() else Pass()
+        if done.loads:
+            self._loader.look()
         self._stop.wait(COALESCE_SECONDS)
         if not done.more:
             self._wait()
