@@ -13,19 +13,19 @@ from uuid import uuid4
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
+from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field, whole_field
 from orchestration.api.bodies import read_json
 from orchestration.errors import DroverError, InvalidInput, NotAllowed
 from orchestration.models import Agent, Node, Task
 from orchestration.payloads import AgentPayload
-from orchestration.policy.context import BUCKETS
 from orchestration.policy.states import AgentKind, Priority, TaskType
 from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
+from orchestration.services.tries import RETRY_FIELDS
 
 Saved = TypeVar("Saved")
 
 GIGABYTE = 1_000_000_000
 GIBIBYTE = 2**30
-OPTION_FIELDS = ("temperature", "num_predict", "num_ctx", "seed", "top_p")
 PREFERENCES = tuple(TaskType)
 MESSAGE_ROLES = ("system", "user", "assistant")
 ALIASES = {"input": "prompt", "vram_bytes": "vram_gb", "options": "", "parameters": ""}
@@ -66,36 +66,6 @@ def _field_of(error: DroverError) -> str:
 def split(text: str) -> list[str]:
     """Names separated by commas or line ends, each once."""
     return list(dict.fromkeys(part.strip() for part in text.replace("\n", ",").split(",") if part.strip()))
-
-
-def _number(label: str, note: str, **limits: Any) -> forms.FloatField:
-    widget = forms.NumberInput(attrs={"placeholder": note, "step": "any", "inputmode": "decimal"})
-    return forms.FloatField(label=label, required=False, widget=widget, **limits)
-
-
-def _whole(label: str, note: str, **limits: Any) -> forms.IntegerField:
-    widget = forms.NumberInput(attrs={"placeholder": note, "inputmode": "numeric"})
-    return forms.IntegerField(label=label, required=False, widget=widget, **limits)
-
-
-class OptionsForm(forms.Form):
-    """Ollama's options as proper fields; an empty one is not sent."""
-
-    temperature = _number("Temperature", "0 to 2", min_value=0, max_value=10)
-    num_predict = _whole("Most tokens", "no limit", min_value=-2, max_value=1_000_000)
-    num_ctx = forms.TypedChoiceField(
-        label="Context",
-        required=False,
-        coerce=int,
-        empty_value=None,
-        choices=[("", "as usual"), *((size, f"{size:,}") for size in BUCKETS)],
-    )
-    seed = _whole("Seed", "random")
-    top_p = _number("Top p", "0 to 1", min_value=0, max_value=1)
-
-    def options(self) -> dict[str, Any]:
-        values = {name: self.cleaned_data.get(name) for name in OPTION_FIELDS}
-        return {name: value for name, value in values.items() if value is not None}
 
 
 class ImagesInput(forms.ClearableFileInput):
@@ -157,8 +127,8 @@ class TaskForm(OptionsForm):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 1, "placeholder": "one text a line"}),
     )
-    timeout_seconds = _number("Time-out, seconds", "none", min_value=1)
-    max_tries = _whole("Most tries", "3", min_value=1, max_value=100)
+    timeout_seconds = number_field("Time-out, seconds", "none", min_value=1)
+    max_tries = whole_field("Most tries", "as its agent says", min_value=1, max_value=100)
 
     def __init__(
         self,
@@ -299,7 +269,7 @@ def initial_from_task(task: Task) -> dict[str, Any]:
     }
 
 
-class AgentForm(OptionsForm):
+class AgentForm(RetriesForm, OptionsForm):
     name = forms.CharField(label="Name", max_length=80, help_text="What tasks and the API call it.")
     kind = forms.ChoiceField(label="Kind", choices=[(kind, kind) for kind in AgentKind], initial=AgentKind.CUSTOM)
     description = forms.CharField(label="Description", required=False)
@@ -316,8 +286,7 @@ class AgentForm(OptionsForm):
         label="Default model", required=False, widget=forms.TextInput(attrs={"list": "known-models"})
     )
     max_concurrent_tasks = forms.IntegerField(label="Tasks at once", min_value=1, max_value=32_767, initial=3)
-    timeout_seconds = _number("Time-out, seconds", "none", min_value=1)
-    max_tries = _whole("Most tries", "3", min_value=1, max_value=100)
+    timeout_seconds = number_field("Time-out, seconds", "none", min_value=1)
     prefer_generate = forms.CharField(label="Rather for generate", required=False)
     prefer_chat = forms.CharField(label="Rather for chat", required=False)
     prefer_embed = forms.CharField(label="Rather for embed", required=False)
@@ -332,7 +301,7 @@ class AgentForm(OptionsForm):
         data = self.cleaned_data
         plain = ("name", "kind", "description", "system_prompt", "default_model", "max_concurrent_tasks")
         return {
-            **{name: data[name] for name in (*plain, "timeout_seconds", "max_tries")},
+            **{name: data[name] for name in (*plain, "timeout_seconds", *RETRY_FIELDS)},
             "models": split(data["models"]),
             "options": {**_others(agent.options if agent else {}, OPTION_FIELDS), **self.options()},
             "routing_preferences": {
@@ -349,7 +318,7 @@ def _others(mapping: Mapping[str, Any], shown: Sequence[str]) -> dict[str, Any]:
 def initial_from_agent(agent: Agent) -> dict[str, Any]:
     plain = ("name", "kind", "description", "system_prompt", "default_model", "max_concurrent_tasks")
     return {
-        **{name: getattr(agent, name) for name in (*plain, "timeout_seconds", "max_tries")},
+        **{name: getattr(agent, name) for name in (*plain, "timeout_seconds", *RETRY_FIELDS)},
         "models": "\n".join(agent.models),
         **{name: agent.options.get(name) for name in OPTION_FIELDS},
         **{f"prefer_{word}": agent.routing_preferences.get(word, "") for word in PREFERENCES},
@@ -367,7 +336,7 @@ class NodeForm(forms.Form):
     slots_per_model = forms.IntegerField(
         label="Slots per model", min_value=1, max_value=1000, help_text="Its OLLAMA_NUM_PARALLEL."
     )
-    vram_gb = _number("Video memory, GB", "unknown", min_value=0)
+    vram_gb = number_field("Video memory, GB", "unknown", min_value=0)
     labels = forms.CharField(label="Labels", required=False, widget=forms.TextInput(attrs={"placeholder": "fast, eu"}))
     verify_tls = forms.BooleanField(label="Check its TLS certificate", required=False, initial=True)
     enabled = forms.BooleanField(label="Enabled", required=False, initial=True)

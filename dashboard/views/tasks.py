@@ -22,7 +22,7 @@ from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Task
 from orchestration.payloads import TaskPayload, iso
 from orchestration.permissions import Action, Actor, refusal
-from orchestration.policy.states import ENDED, WAITING, Priority, TaskStatus
+from orchestration.policy.states import ACTIVE, ENDED, WAITING, Priority, TaskStatus
 from orchestration.queries import TaskFilter
 from orchestration.queries.ids import id_of
 from orchestration.services import tasks
@@ -142,7 +142,7 @@ def detail(request: HttpRequest, task_id: int) -> HttpResponse:
         "tabs": _tabs(len(attempts)),
         "unfinished": row.status not in ENDED,
         "attempts": tries(attempts, now=now),
-        "tries": sum(attempt["counts_as_try"] for attempt in attempts),
+        "tries": row.tries + (row.status in ACTIVE or row.status == TaskStatus.COMPLETED),
         "max_tries": row.max_tries,
         "phases": phases(task, waited_since=row.waited_since, now=now),
         "verdict": verdict(task, attempts),

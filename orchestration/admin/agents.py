@@ -11,13 +11,14 @@ from orchestration.models import Agent, Task
 from orchestration.permissions import Action
 from orchestration.policy.states import UNFINISHED
 from orchestration.services import agents
+from orchestration.services.tries import RETRY_FIELDS
 
 
 @admin.register(Agent)
 class AgentAdmin(ServiceAdmin):
     service = agents
     id_name = "agent_id"
-    words = ("models",)
+    words = ("models", "retry_on")
     add_action = change_action = delete_action = Action.EDIT_AGENT
     page = "agent"
     deleting = "Its tasks stay readable under its name."
@@ -42,12 +43,13 @@ class AgentAdmin(ServiceAdmin):
     fieldsets = (
         (None, {"fields": ("name", "description", "kind", "system_prompt")}),
         ("Models", {"fields": ("models", "default_model", "routing_preferences", "options")}),
-        ("Limits", {"fields": ("max_concurrent_tasks", "timeout_seconds", "max_tries")}),
+        ("Limits", {"fields": ("max_concurrent_tasks", "timeout_seconds")}),
+        ("When a try fails", {"fields": RETRY_FIELDS}),
         ("History", {"fields": readonly_fields}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:3]
+        return self.fieldsets if obj else self.fieldsets[:-1]
 
     @admin.display(description="models")
     def allowed_models(self, agent: Agent) -> str:

@@ -77,7 +77,21 @@ class AttemptAdmin(LongAdmin, ReadOnlyAdmin):
     list_filter = ("status", "node", "granted_at")
     search_fields = ("model_name", "node_name", "worker", "error_code")
     fieldsets = (
-        (None, {"fields": ("state", "task_link", "number", "counts_as_try", "error_code", "error")}),
+        (
+            None,
+            {
+                "fields": (
+                    "state",
+                    "task_link",
+                    "number",
+                    "counts_as_try",
+                    "error_code",
+                    "error",
+                    "follow_up",
+                    "node_fault",
+                )
+            },
+        ),
         ("Where", {"fields": ("model_name", "node", "node_name", "slot", "num_ctx", "worker", "queue")}),
         ("Why there", {"fields": ("decision_reason",)}),
         (

@@ -7,13 +7,14 @@ from orchestration.admin.display import age, column
 from orchestration.models import ModelConfig
 from orchestration.permissions import Action
 from orchestration.services import model_configs
+from orchestration.services.tries import RETRY_FIELDS
 
 
 @admin.register(ModelConfig)
 class ModelConfigAdmin(ServiceAdmin):
     service = model_configs
     id_name = "config_id"
-    words = ("labels", "fallbacks")
+    words = ("labels", "fallbacks", "retry_on")
     add_action = change_action = delete_action = Action.EDIT_MODEL
     deleting = "The model goes back to the defaults. It stays installed where it is."
     changed = column("updated_at", age, "changed")
@@ -24,5 +25,6 @@ class ModelConfigAdmin(ServiceAdmin):
     fieldsets = (
         (None, {"fields": ("model_name", "enabled", "priority")}),
         ("Limits", {"fields": ("max_concurrent_requests", "timeout_seconds", "keep_alive_seconds")}),
+        ("When a try fails", {"fields": RETRY_FIELDS}),
         ("Requests", {"fields": ("options", "fallbacks", "labels")}),
     )

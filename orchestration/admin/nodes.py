@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ServiceAdmin, actor_of
@@ -31,10 +32,11 @@ class NodeAdmin(ServiceAdmin):
     list_display = ("name", "status", "base_url", "slots_per_model", "vram", "ollama_version", "seen", "open_in_drover")
     list_filter = ("health", "enabled", "draining", "simulated")
     search_fields = ("name", "base_url", "labels")
-    actions = ("drain", "resume")
+    actions = ("drain", "resume", "close_circuit")
     readonly_fields = (
         "status",
         "health_reason",
+        "circuit_words",
         "draining",
         "simulated",
         "ollama_version",
@@ -54,6 +56,15 @@ class NodeAdmin(ServiceAdmin):
     @admin.display(description="state", ordering="health")
     def status(self, node: Node) -> SafeString:
         return state(node_status(node))
+
+    @admin.display(description="circuit")
+    def circuit_words(self, node: Node) -> str:
+        return node.circuit.words(timezone.now()) or "closed"
+
+    @admin.action(description="Close the circuit: send it work again at once", permissions=["change"])
+    def close_circuit(self, request: HttpRequest, queryset: "QuerySet[Node]") -> None:
+        names = [nodes.reset_circuit(actor=actor_of(request), node_id=row.pk).name for row in queryset]
+        self.message_user(request, f"Gets work again: {', '.join(names)}.", messages.SUCCESS)
 
     @admin.action(description="Drain: finish, take nothing new", permissions=["change"])
     def drain(self, request: HttpRequest, queryset: "QuerySet[Node]") -> None:

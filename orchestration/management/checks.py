@@ -42,6 +42,7 @@ def before_start() -> Iterator[Finding]:
 def of_running(url: str = "") -> Iterator[Finding]:
     """Whether it could start, and whether what runs is well: the start on this data folder, or the site at ``url``."""
     yield from before_start()
+    yield from circuits()
     yield from site(url)
 
 
@@ -133,6 +134,14 @@ def ollama() -> Iterator[Finding]:
             return
     for look in async_to_sync(fleet.look_at_all)(urls or [fleet.LOCAL]):
         yield _server(look, is_expected=bool(urls))
+
+
+def circuits() -> Iterator[Finding]:
+    """Nodes that answer, but whose attempts failed too often in a row."""
+    fix = "Look at that server's log: journalctl -u ollama. When it is mended, close the circuit under Models & nodes."
+    with suppress(DatabaseError, OSError):
+        for words in fleet.circuits():
+            yield Finding(ok=False, name="circuit", text=words, fix=fix)
 
 
 def _server(look: fleet.Look, *, is_expected: bool) -> Finding:

@@ -102,6 +102,12 @@ def real_urls() -> list[str]:
     return list(Node.objects.filter(simulated=False, enabled=True).values_list("base_url", flat=True))
 
 
+def circuits() -> list[str]:
+    """The words for those that are not closed, each with its node's name."""
+    now = timezone.now()
+    return [f"{node.name}: {words}" for node in Node.objects.filter(enabled=True) if (words := node.circuit.words(now))]
+
+
 def simulated_urls() -> list[str]:
     return list(Node.objects.filter(simulated=True).values_list("base_url", flat=True))
 

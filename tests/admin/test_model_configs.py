@@ -19,6 +19,14 @@ def test_a_configuration_is_added_changed_and_deleted_with_audit(admin: Person) 
     assert list(actions) == ["model_config.created", "model_config.changed", "model_config.deleted"]
 
 
+def test_retries_are_kept_and_codes_that_make_no_sense_refused(admin: Person) -> None:
+    page = admin.send("modelconfig_add", **FORM, retry_on="timeout, invalid_input")
+    assert "choose from unreachable, refused" in page
+    admin.send("modelconfig_add", **FORM, retry_on="timeout, refused", max_tries="4", retry_growth="1.5")
+    config = ModelConfig.objects.get()
+    assert (config.retry_on, config.max_tries, config.retry_growth) == (["timeout", "refused"], 4, 1.5)
+
+
 def test_an_option_that_ollama_does_not_know_is_refused_at_the_form(admin: Person) -> None:
     page = admin.send("modelconfig_add", **{**FORM, "options": '{"temprature": 1}'})
     assert "temprature" in page

@@ -1,6 +1,9 @@
 """Nodes in the admin go through their service: what it refuses is said in the form, and nothing is half written."""
 
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from orchestration.models import AuditEntry, Node
 from tests.admin.conftest import Person
@@ -50,6 +53,15 @@ def test_nodes_are_drained_and_resumed_from_the_list(admin: Person, make_node: A
     assert set(Node.objects.values_list("draining", flat=True)) == {True}
     admin.act("node", "resume", nodes[0])
     assert Node.objects.get(name="gpu-a").draining is False
+
+
+def test_a_circuit_is_shown_and_closed_from_the_list(admin: Person, node: Node) -> None:
+    later = timezone.now() + timedelta(minutes=1)
+    Node.objects.update(faults=5, circuit_until=later, circuit_reason="HTTP 500")
+    assert "after 5 failures in a row: HTTP 500" in admin.page("node_change", node.pk)
+    assert "Gets work again: gpu-a." in admin.act("node", "close_circuit", node)
+    assert Node.objects.get().circuit_until is None
+    assert "closed" in admin.page("node_change", node.pk)
 
 
 def test_a_node_is_deleted_after_a_confirmation(admin: Person, node: Node) -> None:

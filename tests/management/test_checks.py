@@ -3,9 +3,11 @@
 import http.server
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from orchestration.management import checks, data_folder, ports
 
@@ -100,6 +102,14 @@ class TestOllama:
         make_node(base_url=f"http://127.0.0.1:{ports.free('127.0.0.1')}")
         (finding,) = checks.ollama()
         assert finding.ok is False
+
+    def test_a_circuit_that_is_not_closed_fails_with_what_to_look_at(self, make_node):
+        make_node("gpu-a", faults=5, circuit_until=timezone.now() + timedelta(minutes=1), circuit_reason="HTTP 500")
+        make_node("gpu-b", faults=2)
+        (found,) = checks.circuits()
+        assert (found.ok, found.name) == (False, "circuit")
+        assert found.text.startswith("gpu-a: circuit open until ")
+        assert "journalctl" in found.fix
 
     def test_no_server_at_all_is_worth_knowing_only(self, monkeypatch):
         monkeypatch.setattr(checks.fleet, "LOCAL", f"http://127.0.0.1:{ports.free('127.0.0.1')}")

@@ -17,17 +17,19 @@ if (one("[data-page=nodes]")) {
   let sample = null;
   const again = soon(() => refresh("nodes"), 1000);
   live.subscribe("nodes", {onSnap: () => (first ? (first = false) : again()), onDelta: again});
-  onLoad((fresh) => drawLoad((sample = fresh)));
+  onLoad((fresh) => drawLoad((sample = fresh), again));
   document.addEventListener("drover:region", () => sample && drawLoad(sample));
   document.addEventListener("drover:acted", () => refresh("nodes"));
 }
 
-function drawLoad(sample) {
+/** A circuit that opened is half open by the clock alone: its card is out of date then. */
+function drawLoad(sample, refreshCards = () => {}) {
   const names = all("[data-node-card] td.c-name a").map((link) => link.textContent);
   const series = seriesOf(names);
   for (const node of sample.nodes) {
     const card = one(`[data-node-card="${node.id}"]`);
     if (!card) continue;
+    if (card.dataset.circuit !== node.circuit) refreshCards();
     const part = (name) => one(`[data-load=${name}]`, card);
     setDot(one(".card__head .dot", card), node.status);
     setVram(part("vram"), node.models, node.vram_bytes, series, UP.has(node.status));

@@ -68,6 +68,18 @@ def test_what_the_form_does_not_show_is_kept(as_user, bob, agent):
     assert agent.routing_preferences == {"code": "codellama"}
 
 
+def test_how_failed_tries_are_made_again_is_kept_and_shown(as_user, bob, agent):
+    retries = {"max_tries": "5", "retry_delay_seconds": "0.5", "retry_growth": "3", "retry_on": ["timeout", "refused"]}
+    as_user(bob).post(f"/agents/{agent.pk}", {**FORM, "name": "writer", **retries})
+    agent.refresh_from_db()
+    kept = (agent.max_tries, agent.retry_delay_seconds, agent.retry_growth, agent.retry_on)
+    assert kept == (5, 0.5, 3, ["timeout", "refused"])
+    text = as_user(bob).get(f"/agents/{agent.pk}").text
+    for box in ('value="refused" id="id_retry_on_1" checked', 'value="timeout" id="id_retry_on_6" checked'):
+        assert box in text
+    assert "its time-out" in text
+
+
 @pytest.mark.parametrize("name", ["carol", "dave"])
 def test_others_may_not_change_it(name, request, as_user, agent):
     browser = as_user(request.getfixturevalue(name))

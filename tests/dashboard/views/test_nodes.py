@@ -1,6 +1,9 @@
 """Nodes: only maintainers change them; the doctor examines real servers."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from orchestration.models import AuditEntry, Node
 from orchestration.ollama.simulator import NodeSpec
@@ -57,6 +60,28 @@ def test_a_model_in_main_memory_is_not_said_to_take_nothing(as_user, bob, make_n
 def test_its_health_is_said_in_words(as_user, bob, make_node, fields, words):
     make_node(**fields)
     assert words in as_user(bob).get("/nodes").text
+
+
+def test_a_circuit_that_is_not_closed_is_said_and_closed_by_hand(as_user, alice, make_node):
+    node = make_node(faults=5, circuit_until=timezone.now() + timedelta(minutes=1), circuit_reason="HTTP 500")
+    browser = as_user(alice)
+    text = browser.get("/nodes").text
+    assert "Circuit open until" in text
+    assert "after 5 failures in a row: HTTP 500" in text
+    assert "gets work again" in browser.post(f"/nodes/{node.pk}/reset-circuit", follow=True).text
+    assert Node.objects.get().circuit_until is None
+    assert "Circuit open" not in browser.get("/nodes").text
+
+
+def test_failures_that_do_not_open_a_circuit_yet_are_told(as_user, carol, make_node):
+    make_node(faults=2)
+    assert "2 attempts in a row failed by its fault" in as_user(carol).get("/nodes").text
+
+
+def test_an_operator_cannot_close_a_circuit(as_user, bob, make_node):
+    node = make_node(faults=5, circuit_until=timezone.now())
+    as_user(bob).post(f"/nodes/{node.pk}/reset-circuit")
+    assert Node.objects.get().faults == 5
 
 
 def test_no_node_yet_says_what_a_node_is(as_user, alice):

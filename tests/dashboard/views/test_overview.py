@@ -1,5 +1,7 @@
 """The overview: for whom, in which states, at what price."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -72,6 +74,13 @@ def test_a_missing_worker_and_a_lost_node_need_attention(node):
     node.save()
     titles = [item["title"] for item in attention(queries.load_sample(timezone.now()), set())]
     assert titles == ["No worker is running", f"{node.name} is unreachable"]
+
+
+def test_a_node_whose_circuit_is_open_needs_attention(make_node):
+    now = timezone.now()
+    make_node(faults=5, circuit_until=now + timedelta(minutes=1), circuit_reason="HTTP 500")
+    items = {item["title"]: item["note"] for item in attention(queries.load_sample(now), set())}
+    assert items["gpu-a keeps failing"].endswith("after 5 failures in a row: HTTP 500")
 
 
 def test_a_model_that_no_node_has_needs_attention(as_bob, make_agent, node):
