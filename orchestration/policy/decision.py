@@ -64,13 +64,15 @@ class Abort:
 class Waiting:
     """Why a lane waits. ``next_seconds``: until something of it could start; ``per_second``: how many start then.
 
-    Both are None as long as no speed is known. ``since`` and ``expected_seconds`` tell of a load in progress.
+    Both are None as long as no speed is known. ``at_once``: how many start when it goes on; None where slots get free
+    one by one. ``since`` and ``expected_seconds`` tell of a load in progress.
     """
 
     code: Waits
     words: str
     next_seconds: float | None = None
     per_second: float | None = None
+    at_once: int | None = None
     since: datetime | None = None
     expected_seconds: float | None = None
 

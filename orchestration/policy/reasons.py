@@ -1,10 +1,11 @@
 """Why a queue waits, in words for the person who waits, and when it goes on as far as that is known."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from statistics import fmean
 
 from orchestration.policy.books import Books
 from orchestration.policy.decision import Decision, Waiting, Waits
-from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Variant
+from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Run, Variant
 
 Found = Waiting | None
 
@@ -60,7 +61,24 @@ def _limits(books: Books, lane: LaneView) -> Found:
     if agent is None or books.agent_room(agent):
         return None
     most = books.view.agents[agent].max_concurrent
-    return Waiting(code=Waits.AGENT_LIMIT, words=f"Agent limit {books.agents[agent]}/{most}")
+    words = f"Agent limit {books.agents[agent]}/{most}"
+    return _limited(books, Waits.AGENT_LIMIT, words, most, lambda run: run.agent == agent)
+
+
+def _limited(books: Books, code: Waits, words: str, most: int, counts: Callable[[Run], bool]) -> Waiting:
+    """A limit that is reached: the next one starts when one of those it counts ends."""
+    known = [
+        (node, run) for node in books.view.nodes for run in node.runs if counts(run) and _known(books, run.variant)
+    ]
+    if not known:
+        return Waiting(code=code, words=words)
+    means = [books.view.estimates.run(node.id, run.variant.model) for node, run in known]
+    return Waiting(
+        code=code,
+        words=words,
+        next_seconds=min(_rest(books, node, run) for node, run in known),
+        per_second=most / max(0.001, fmean(means)),
+    )
 
 
 def _models(books: Books, lane: LaneView) -> Found:
@@ -74,8 +92,9 @@ def _models(books: Books, lane: LaneView) -> Found:
     if any(books.model_room(model) for model in installed):
         return None
     model = installed[0]
-    words = f"{model} at its limit {books.models[model]}/{books.rule(model).max_concurrent}"
-    return Waiting(code=Waits.MODEL_LIMIT, words=words)
+    most = books.rule(model).max_concurrent or 0
+    words = f"{model} at its limit {books.models[model]}/{most}"
+    return _limited(books, Waits.MODEL_LIMIT, words, most, lambda run: run.variant.model == model)
 
 
 def _nodes(books: Books, lane: LaneView) -> Found:
@@ -109,7 +128,7 @@ def _planned(books: Books, lane: LaneView) -> Found:
 def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
     expected = plan.expected.total_seconds()
     begins = plan.loading_since or (books.view.now if node.id in books.decision.starts else None)
-    rate = _rate(books, node, plan.variant)
+    rate, slots = _rate(books, node, plan.variant), books.slots(node, plan.variant)
     if begins:
         left = max(1.0, expected - (books.view.now - begins).total_seconds())
         return Waiting(
@@ -117,6 +136,7 @@ def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
             words=f"{plan.variant.model} is loading on {node.name}",
             next_seconds=left,
             per_second=rate,
+            at_once=slots,
             since=begins,
             expected_seconds=expected,
         )
@@ -127,6 +147,7 @@ def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
         words=f"{node.name} makes room for {plan.variant.model}: still running {', '.join(busy)}",
         next_seconds=waits + expected,
         per_second=rate,
+        at_once=slots,
     )
 
 
@@ -190,9 +211,13 @@ def _rate(books: Books, node: NodeView, variant: Variant) -> float | None:
 
 def _left(books: Books, node: NodeView, variant: Variant) -> float:
     """Seconds until the first of its runs ends; nothing where none runs."""
-    mean = books.view.estimates.run(node.id, variant.model)
-    ages = [(books.view.now - run.since).total_seconds() for run in node.runs if run.variant == variant]
-    return min((max(mean - age, age / 2) for age in ages), default=0.0)
+    return min((_rest(books, node, run) for run in node.runs if run.variant == variant), default=0.0)
+
+
+def _rest(books: Books, node: NodeView, run: Run) -> float:
+    """Seconds until this one ends; the longer it is over the mean, the longer it will still take."""
+    age = (books.view.now - run.since).total_seconds()
+    return max(books.view.estimates.run(node.id, run.variant.model) - age, age / 2)
 
 
 def _first(words: Iterable[str]) -> str:

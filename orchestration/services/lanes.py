@@ -45,6 +45,7 @@ def _fields(found: Waiting | None, lane: LaneView | None, now: datetime) -> dict
         "counts": {str(priority): queue.count for priority, queue in lane.queues.items()} if lane else {},
         "next_seconds": found.next_seconds,
         "per_second": found.per_second,
+        "at_once": found.at_once,
         "since": iso(found.since),
         "expected_seconds": found.expected_seconds,
     }
