@@ -2,6 +2,7 @@
 
 It asks 20 times a second instead of blocking: one question covers every watched stream and, in the same transaction,
 whether the last entry seen is still there. If not, the stream was flushed or trimmed and everybody takes a snapshot.
+Where many tasks changed at once their rows are read here, once for everybody, and told like any others.
 """
 
 import asyncio
@@ -16,12 +17,15 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 from django.conf import settings
+from django.db import DatabaseError
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from dashboard.live.reads import SharedReads
+from dashboard.live.reads import SharedReads, read
+from orchestration import queries
 from orchestration.events import EVENTS, attempt_stream
+from orchestration.payloads import TaskRow
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,9 @@ FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 5.0
 JOIN_SECONDS = 1.0
 REPLAYED_AT_MOST = 2000
+ROWS_AT_MOST = 1000
 NOTHING = "0-0"
+MANY = "tasks"
 AWAY = (RedisError, OSError)
 
 Frame = dict[str, Any]
@@ -118,7 +124,8 @@ class Hub:
             return None
         if not entries or entries[0][0] != seq or len(entries) > REPLAYED_AT_MOST + 1:
             return None
-        return _events(entries[1:])
+        missed = _events(entries[1:])
+        return None if any(event.kind == MANY for event in missed) else missed
 
     async def _whole(self, stream: str) -> list[Entry]:
         entries: list[Entry] = []
@@ -192,8 +199,7 @@ class Hub:
         self.seq = newest[0][0] if newest else NOTHING
         for stream in self._positions:
             self._positions[stream] = NOTHING
-        for listener in self._live():
-            listener.on_reset()
+        self._reset()
 
     async def _read(self, client: redis.asyncio.Redis) -> bool:
         """One question for everything. True when there is more to fetch at once."""
@@ -209,18 +215,46 @@ class Hub:
         fresh: dict[str, list[Entry]] = dict(answer or ())
         for stream, entries in fresh.items():
             self._hand_on(stream, entries)
+        if EVENTS in fresh:
+            await self._tell_all(fresh[EVENTS])
         return any(len(entries) == READ_AT_ONCE for entries in fresh.values())
 
     def _hand_on(self, stream: str, entries: list[Entry]) -> None:
-        if stream == EVENTS:
-            self.seq = entries[-1][0]
-            for event in _events(entries):
-                self._tell(event)
-        elif stream in self._positions:
+        if stream in self._positions:
             self._positions[stream] = entries[-1][0]
             for frame in _frames(entries):
                 for watcher in list(self._watchers.get(stream, ())):
                     watcher(frame)
+
+    async def _tell_all(self, entries: list[Entry]) -> None:
+        """In their order: what comes after many changes waits until their rows are read."""
+        events = _events(entries)
+        many = {task_id: None for event in events if event.kind == MANY for task_id in event.data["ids"]}
+        rows = await self._rows(list(many))
+        self.seq = entries[-1][0]
+        if rows is None:
+            self._reset()
+            return
+        for event in events:
+            changed = [rows.pop(task_id, None) for task_id in event.data["ids"]] if event.kind == MANY else ()
+            for told in (Event(event.seq, "task", row) for row in changed if row):
+                self._tell(told)
+            if event.kind != MANY:
+                self._tell(event)
+
+    async def _rows(self, task_ids: list[int]) -> dict[int, TaskRow] | None:
+        """As they are now; None where a snapshot of what each reader shows is shorter, or there is no reading."""
+        if len(task_ids) > ROWS_AT_MOST:
+            return None
+        try:
+            return {row["id"]: row for row in await read(queries.task_rows_by_id, task_ids)} if task_ids else {}
+        except DatabaseError as error:
+            log.warning("%d changed tasks not read: %s", len(task_ids), error)
+            return None
+
+    def _reset(self) -> None:
+        for listener in self._live():
+            listener.on_reset()
 
     def _tell(self, event: Event) -> None:
         for listener in self._live():

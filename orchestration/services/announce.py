@@ -8,6 +8,9 @@ from django.db.models import F
 from orchestration import events, payloads, queries
 from orchestration.models import Node
 
+ROWS_AT_MOST = 10
+"""More tasks than this changed at once are told by their ids: whoever watches reads the rows, and often nobody does."""
+
 
 def announce_tasks(task_ids: Iterable[int], *, wake: bool = False) -> None:
     """Publishes the rows as they are when the transaction ends; one query and one message for all of a transaction.
@@ -38,5 +41,7 @@ def _waiting_of_this_connection() -> set[int]:
 def _publish(waiting: set[int], *, wake: bool) -> None:
     ids = list(waiting)
     waiting.clear()
-    if ids or wake:
+    if len(ids) > ROWS_AT_MOST:
+        events.publish([("tasks", {"ids": ids})], wake=wake)
+    elif ids or wake:
         events.publish([("task", row) for row in queries.task_rows_by_id(ids)], wake=wake)

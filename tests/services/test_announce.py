@@ -9,7 +9,7 @@ from django.db import transaction
 
 from orchestration import events
 from orchestration.models import Run, Task
-from orchestration.services.announce import announce_tasks
+from orchestration.services.announce import ROWS_AT_MOST, announce_tasks
 
 
 def _announced() -> list[dict[str, Any]]:
@@ -37,6 +37,19 @@ def test_several_announcements_of_one_transaction_are_one(two: list[Task]) -> No
         announce_tasks([two[0].pk])
         announce_tasks([two[0].pk, two[1].pk], wake=True)
     assert sorted(row["id"] for row in _announced()) == [two[0].pk, two[1].pk]
+    assert events.connection().llen(events.WAKE) == 1
+
+
+def test_many_at_once_are_told_by_their_ids(two: list[Task], submit: Callable[..., Run], redis_server: Any) -> None:
+    many = list(submit(*map(str, range(ROWS_AT_MOST + 1))).tasks.values_list("pk", flat=True))
+    redis_server.flush()
+    announce_tasks(many[:-1])
+    assert sorted(row["id"] for row in _announced()) == sorted(many[:-1])
+    redis_server.flush()
+    with transaction.atomic():
+        announce_tasks(many, wake=True)
+    ((_, fields),) = events.connection().xrange(events.EVENTS)
+    assert (fields["k"], sorted(json.loads(fields["d"])["ids"])) == ("tasks", sorted(many))
     assert events.connection().llen(events.WAKE) == 1
 
 

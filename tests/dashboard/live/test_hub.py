@@ -6,9 +6,11 @@ from contextlib import suppress
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 
-from dashboard.live.hub import REPLAYED_AT_MOST, Hub
-from orchestration import events
+from dashboard.live.hub import REPLAYED_AT_MOST, ROWS_AT_MOST, Hub
+from dashboard.live.reads import read
+from orchestration import events, queries
 
 SECONDS = 10
 
@@ -101,6 +103,64 @@ async def test_events_since_a_seq_are_replayed(hub, watcher):
     missed = await hub.since(watcher.events[0].seq)
     assert [event.data["n"] for event in missed] == [2, 3]
     assert await hub.since(hub.seq) == []
+
+
+@pytest.fixture
+async def three(transactional_db, submit, redis_server):
+    run = await read(submit, "one", "two", "three")
+    ids = await read(lambda: list(run.tasks.order_by("pk").values_list("pk", flat=True)))
+    redis_server.flush()
+    return ids
+
+
+def told(watcher):
+    return [(event.kind, event.data.get("id", event.data.get("n"))) for event in watcher.events]
+
+
+async def test_rows_of_many_changed_tasks_are_read_once_and_told_in_their_place(three, hub, watcher, monkeypatch):
+    reads = []
+    by_id = queries.task_rows_by_id
+    monkeypatch.setattr(queries, "task_rows_by_id", lambda ids: [reads.append(ids), by_id(ids)][1])
+    one, two, three_ = three
+    many = ("tasks", {"ids": [one, three_, three_ + 1000]})
+    await hub.leave(watcher)
+    await hub.join(watcher)
+    events.publish([("load", {"n": 1}), many, ("load", {"n": 2}), ("tasks", {"ids": [one, two]})])
+    await watcher.until(lambda one: len(one.events) >= 5)
+    assert told(watcher) == [("load", 1), ("task", one), ("task", three_), ("load", 2), ("task", two)]
+    assert watcher.events[1].data["title"] == "one"
+    assert watcher.events[1].seq == watcher.events[2].seq < watcher.events[3].seq
+    assert len(reads) == 1
+
+
+async def test_who_missed_a_change_of_many_takes_a_snapshot(three, hub, watcher):
+    publish(1)
+    await watcher.until(lambda one: one.events)
+    seq = hub.seq
+    events.publish([("tasks", {"ids": three})])
+    await watcher.until(lambda one: len(one.events) == 4)
+    assert await hub.since(seq) is None
+    assert await hub.since(hub.seq) == []
+
+
+async def test_more_changes_than_anybody_shows_are_a_reset(hub, watcher):
+    resets = watcher.resets
+    events.publish([("tasks", {"ids": list(range(ROWS_AT_MOST + 1))})])
+    await watcher.until(lambda one: one.resets == resets + 1)
+    publish(7)
+    await watcher.until(lambda one: one.events)
+    assert told(watcher) == [("task", 7)]
+
+
+async def test_rows_that_cannot_be_read_are_a_reset(hub, watcher, monkeypatch, caplog):
+    def refuse(ids):
+        raise OperationalError("no connection")
+
+    resets = watcher.resets
+    monkeypatch.setattr(queries, "task_rows_by_id", refuse)
+    events.publish([("tasks", {"ids": [1]})])
+    await watcher.until(lambda one: one.resets == resets + 1)
+    assert "no connection" in caplog.text
 
 
 async def test_a_seq_that_was_trimmed_or_is_too_old_cannot_be_replayed(hub, watcher, redis_server):
