@@ -9,9 +9,11 @@ from orchestration.payloads.attempts import AttemptPayload, attempt
 from orchestration.payloads.audit import AuditPayload, audit_entry
 from orchestration.payloads.base import iso, stamp
 from orchestration.payloads.fleet import (
+    LoadPlanPayload,
     ModelConfigPayload,
     NodeModelPayload,
     NodePayload,
+    load_plan,
     model_config,
     node,
     node_model,
@@ -40,6 +42,7 @@ __all__ = [
     "AgentPayload",
     "AttemptPayload",
     "AuditPayload",
+    "LoadPlanPayload",
     "LoadSample",
     "Metrics",
     "ModelConfigPayload",
@@ -59,6 +62,7 @@ __all__ = [
     "attempt",
     "audit_entry",
     "iso",
+    "load_plan",
     "metrics",
     "model_config",
     "node",

@@ -5,8 +5,8 @@ from typing import Any, NotRequired
 from django.utils import timezone
 from typing_extensions import TypedDict
 
-from orchestration.models import ModelConfig, Node, NodeModel
-from orchestration.payloads.base import RetryPayload, iso, retry
+from orchestration.models import LoadPlan, ModelConfig, Node, NodeModel
+from orchestration.payloads.base import RetryPayload, iso, retry, stamp
 
 
 class NodeModelPayload(TypedDict):
@@ -20,6 +20,20 @@ class NodeModelPayload(TypedDict):
     context_length: int | None
     expires_at: str | None
     capabilities: list[str]
+
+
+class LoadPlanPayload(TypedDict):
+    """The load a node is committed to. ``state``: making_room while the models it takes the place of, ``makes_room``,
+    finish what they run and get nothing new; then loading. ``since``: as of when it is in this state.
+    ``expected_seconds`` is how long the load takes, once it has begun."""
+
+    model: str
+    context_length: int
+    state: str
+    since: str
+    expected_seconds: float
+    makes_room: list[str]
+    reason: str
 
 
 class NodePayload(TypedDict):
@@ -51,6 +65,7 @@ class NodePayload(TypedDict):
     labels: list[str]
     version: int
     models: NotRequired[list[NodeModelPayload]]
+    plan: NotRequired[LoadPlanPayload | None]
 
 
 class ModelConfigPayload(TypedDict):
@@ -114,6 +129,18 @@ def node_model(row: NodeModel) -> NodeModelPayload:
         context_length=row.loaded_context if row.loaded else row.model.context_length,
         expires_at=iso(row.expires_at),
         capabilities=row.model.capabilities,
+    )
+
+
+def load_plan(row: LoadPlan) -> LoadPlanPayload:
+    return LoadPlanPayload(
+        model=row.model_name,
+        context_length=row.num_ctx,
+        state="loading" if row.loading_since else "making_room",
+        since=stamp(row.loading_since or row.planned_at),
+        expected_seconds=row.expected_seconds,
+        makes_room=[model for model, _ in row.victims],
+        reason=row.reason,
     )
 
 

@@ -2,9 +2,12 @@
 
 from typing_extensions import TypedDict
 
+from orchestration.payloads.fleet import LoadPlanPayload
+
 
 class ModelLoad(TypedDict):
-    """Load of one model over all nodes, at one moment. ``slots`` counts those of nodes where it is loaded or in use."""
+    """Load of one model over all nodes, at one moment. ``slots`` counts those of nodes where it is loaded or in use;
+    ``nodes`` are these and those that load it."""
 
     name: str
     running: int
@@ -45,6 +48,7 @@ class NodeLoad(TypedDict):
     vram_used_bytes: int | None
     loaded_bytes: int | None
     vram_bytes: int | None
+    plan: LoadPlanPayload | None
     models: list[ResidentModel]
 
 

@@ -1,5 +1,6 @@
 """Nodes, models and model configurations."""
 
+from django.db.models import QuerySet
 from typing_extensions import TypedDict
 
 from orchestration import payloads
@@ -22,27 +23,33 @@ class KnownModelRow(TypedDict):
 
 
 def nodes() -> list[NodePayload]:
-    """All nodes with their models, by name. Two queries."""
-    rows = list(Node.objects.prefetch_related("node_models__model"))
-    return [_with_models(row) for row in rows]
+    """All nodes with their models and plans, by name. Three queries."""
+    return [_in_full(row) for row in _in_whole()]
 
 
-def _with_models(row: Node) -> NodePayload:
+def _in_whole() -> QuerySet[Node]:
+    return Node.objects.select_related("load_plan").prefetch_related("node_models__model")
+
+
+def _in_full(row: Node) -> NodePayload:
     models = sorted(row.node_models.all(), key=lambda item: (not item.loaded, item.model.name))
-    return {**payloads.node(row), "models": [payloads.node_model(item) for item in models]}
+    plan = getattr(row, "load_plan", None)
+    return {
+        **payloads.node(row),
+        "models": [payloads.node_model(item) for item in models],
+        "plan": payloads.load_plan(plan) if plan else None,
+    }
 
 
 def get_node(id_or_name: str | int) -> Node:
-    rows = Node.objects.prefetch_related("node_models__model")
-    key = str(id_or_name)
-    row = by_id_or_name(rows, key)
+    row = by_id_or_name(_in_whole(), str(id_or_name))
     if row is None:
         raise NotFound(f"There is no node {id_or_name}.")
     return row
 
 
 def node_detail(id_or_name: str | int) -> NodePayload:
-    return _with_models(get_node(id_or_name))
+    return _in_full(get_node(id_or_name))
 
 
 def known_models() -> list[KnownModelRow]:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Count, Min
 
-from orchestration import events, queue
-from orchestration.models import Attempt, Node, NodeModel, Task, WorkerProcess
+from orchestration import events, payloads, queue
+from orchestration.models import Attempt, LoadPlan, Node, NodeModel, Task, WorkerProcess
 from orchestration.payloads import LoadSample, ModelLoad, NodeLoad, ResidentModel, Totals, iso, node_status, stamp
 from orchestration.policy.states import AttemptStatus, NodeHealth, TaskStatus
 from orchestration.queries.pauses import paused_models
@@ -33,6 +33,7 @@ class _Facts:
     waiting: Counter[str]
     rates: dict[Place, float] | None
     loading: set[Place]
+    plans: dict[int, LoadPlan]
     paused: set[str]
 
 
@@ -66,6 +67,7 @@ def _gather(now: datetime) -> _Facts:
         }
     )
     rates, loading = _reported(now)
+    plans = {plan.pk: plan for plan in LoadPlan.objects.all()}
     return _Facts(
         now=now,
         nodes=nodes,
@@ -73,9 +75,15 @@ def _gather(now: datetime) -> _Facts:
         running=running,
         waiting=_waiting(),
         rates=rates,
-        loading=loading,
+        loading=loading | _being_loaded(nodes, plans),
+        plans=plans,
         paused=paused_models(),
     )
+
+
+def _being_loaded(nodes: Iterable[Node], plans: dict[int, LoadPlan]) -> set[Place]:
+    """By Drover. What workers report is a model that was gone when their request came, and is loaded by that."""
+    return {(node.name, plan.model_name) for node in nodes if (plan := plans.get(node.pk)) and plan.loading_since}
 
 
 def _waiting() -> Counter[str]:
@@ -107,7 +115,7 @@ def _place(key: str) -> Place:
 
 
 def _model_names(facts: _Facts) -> list[str]:
-    places = [*facts.resident, *facts.running]
+    places = [*facts.resident, *facts.running, *facts.loading]
     return sorted({model for _, model in places} | set(facts.waiting))
 
 
@@ -123,8 +131,8 @@ def _model(facts: _Facts, name: str) -> ModelLoad:
         tokens_per_second=_rate(facts, places),
         vram_bytes=_sum(row.vram_bytes for row in resident),
         loaded_bytes=_sum(row.loaded_bytes for row in resident),
-        nodes=[node.name for node in used_on],
-        loading=any(place in facts.loading for place in places),
+        nodes=[node.name for node in facts.nodes if node in used_on or (node.name, name) in facts.loading],
+        loading=any((node.name, name) in facts.loading for node in facts.nodes),
         paused=name in facts.paused,
         expires_at=iso(min((row.expires_at for row in resident if row.expires_at), default=None)),
     )
@@ -149,7 +157,9 @@ def _rate(facts: _Facts, places: Iterable[Place]) -> float | None:
 
 
 def _node(facts: _Facts, node: Node) -> NodeLoad:
-    names = sorted({model for place, model in [*facts.resident, *facts.running] if place == node.name})
+    places = [*facts.resident, *facts.running, *facts.loading]
+    names = sorted({model for place, model in places if place == node.name})
+    plan = facts.plans.get(node.pk)
     models = [_resident(facts, node, name) for name in names]
     known = node.health == NodeHealth.HEALTHY
     return NodeLoad(
@@ -164,6 +174,7 @@ def _node(facts: _Facts, node: Node) -> NodeLoad:
         vram_used_bytes=(_sum(model["vram_bytes"] for model in models) or 0) if known else None,
         loaded_bytes=(_sum(model["loaded_bytes"] for model in models) or 0) if known else None,
         vram_bytes=node.vram_bytes,
+        plan=payloads.load_plan(plan) if plan else None,
         models=models,
     )
 
@@ -173,7 +184,7 @@ def _resident(facts: _Facts, node: Node, name: str) -> ResidentModel:
     return ResidentModel(
         name=name,
         running=facts.running[(node.name, name)],
-        slots=_slots(facts, node, name),
+        slots=_slots(facts, node, name) if _in_use(facts, (node.name, name)) else 0,
         vram_bytes=row.vram_bytes if row else None,
         loaded_bytes=row.loaded_bytes if row else None,
         expires_at=iso(row.expires_at) if row else None,

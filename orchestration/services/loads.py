@@ -3,6 +3,7 @@
 Fenced by the plan's token: whoever comes after the plan is gone changes nothing and is told so.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -197,22 +198,27 @@ def stranded_lanes(model_name: str, num_ctx: int, now: datetime) -> list[int]:
     """Lanes with waiting tasks that wanted this variant, and for which no node could load any of their models now."""
     waiting = Exists(Task.objects.filter(lane=OuterRef("pk"), status=TaskStatus.PENDING, not_before=None))
     lanes = [lane for lane in Lane.objects.filter(waiting) if model_name in lane.models]
-    if not lanes:
-        return []
-    trained = OllamaModel.objects.filter(name=model_name).values_list("context_length", flat=True).first()
-    loadable = _loadable({name for lane in lanes for name in lane.models}, now)
-    return [
-        lane.pk
-        for lane in lanes
-        if min(lane.num_ctx, trained or lane.num_ctx) == num_ctx and not loadable.intersection(lane.models)
-    ]
+    names = {name for lane in lanes for name in lane.models}
+    holders = _holders(names)
+    trained = dict(OllamaModel.objects.filter(name__in=names).values_list("name", "context_length"))
+    refusing = NodeVariant.objects.filter(model_name__in=names, load_not_before__gt=now)
+    refused = set(refusing.values_list("node_id", "model_name", "num_ctx"))
+    stranded = []
+    for lane in lanes:
+        wanted = {name: min(lane.num_ctx, trained.get(name) or lane.num_ctx) for name in lane.models}
+        could = {(node, name, size) for name, size in wanted.items() for node in holders[name]}
+        if wanted[model_name] == num_ctx and not could - refused:
+            stranded.append(lane.pk)
+    return stranded
 
 
-def _loadable(names: set[str], now: datetime) -> set[str]:
-    """Those of the models that may be used, and that a node which takes work has and does not refuse to load."""
+def _holders(names: set[str]) -> dict[str, set[int]]:
+    """The nodes that take work and have the model on their disk; none for models that may not be used."""
     closed = {*ModelConfig.objects.filter(enabled=False, model_name__in=names).values_list("model_name", flat=True)}
     closed |= {*Pause.objects.filter(kind=PauseKind.MODEL, key__in=names).values_list("key", flat=True)}
-    refused = set(NodeVariant.objects.filter(load_not_before__gt=now).values_list("node_id", "model_name"))
     here = NodeModel.objects.filter(installed=True, model__name__in=names - closed)
     live = here.filter(node__enabled=True, node__draining=False, node__health=NodeHealth.HEALTHY)
-    return {name for node, name in live.values_list("node_id", "model__name") if (node, name) not in refused}
+    holders: dict[str, set[int]] = defaultdict(set)
+    for name, node_id in live.values_list("model__name", "node_id"):
+        holders[name].add(node_id)
+    return holders
