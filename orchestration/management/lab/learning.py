@@ -1,50 +1,82 @@
-"""What the laboratory's Drover learns from calls that have ended, with the means of the product."""
+"""What the laboratory's Drover learns from calls and loads that have ended, by the product's own rules."""
 
-import math
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from orchestration.management.lab.line import NUM_CTX, moment
 from orchestration.management.lab.work import LabTask
-from orchestration.policy.estimates import Estimates, blend, slowdown
+from orchestration.policy.estimates import Estimates, Place, blend, slowdown
+from orchestration.policy.fleet import Run, Variant
+from orchestration.policy.learning import Call, Known, learn, load_mean
 
-RATE_SECONDS = 300.0
-"""In which the memory of how often high tasks ask for a model fades to a third."""
-SHORTEST_RUN = 1e-3
+HIGH_WINDOW_SECONDS = 300.0
+"""In which starts of high tasks are counted, as the engine does it."""
+PROMPT_TOKENS = 15
+"""For the work of one token written."""
+
+
+def variant(model: str) -> Variant:
+    return Variant(model=model, num_ctx=NUM_CTX)
+
+
+def call_of(task: LabTask, run: Run, in_flight: Counter[str]) -> Call:
+    """An ended call by the server's account. ``in_flight``: what goes on at its node, by model."""
+    began = run.since
+    ended = moment(task.ended or 0.0)
+    running = (task.ended or 0.0) - (task.started or 0.0)
+    tokens = max(1, round(task.output_tokens))
+    beside = sum(1 for model, count in in_flight.items() if count and model != task.model)
+    return Call(
+        granted_at=began,
+        ended_at=ended,
+        run_seconds=(ended - began).total_seconds(),
+        slowdown=slowdown(max(run.slot, in_flight[task.model]), beside),
+        prompt_tokens=round(task.prompt_work * PROMPT_TOKENS),
+        output_tokens=tokens,
+        load_seconds=max(0.0, task.got_model - task.sent),
+        decode_seconds=running * tokens / task.work,
+        inside_seconds=max(0.0, (task.started or 0.0) - task.got_model),
+    )
 
 
 @dataclass(slots=True)
 class Learned:
-    speeds: dict[tuple[int, str], float] = field(default_factory=dict)
-    loads: dict[tuple[int, str], float] = field(default_factory=dict)
-    runs: dict[tuple[int, str], float] = field(default_factory=dict)
+    places: dict[Place, Known] = field(default_factory=dict)
+    loads: dict[Place, float] = field(default_factory=dict)
     works: dict[tuple[int | None, str], float] = field(default_factory=dict)
-    _rates: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By model: tasks a second, and when that was."""
+    _high: deque[tuple[float, str]] = field(default_factory=deque)
+    """Starts of high tasks: when, and in which model."""
 
     @property
     def estimates(self) -> Estimates:
+        speeds = {place: known.tokens_per_second for place, known in self.places.items()}
+        runs = {place: known.run_seconds for place, known in self.places.items()}
         return Estimates(
-            tokens_per_second=self.speeds, load_seconds=self.loads, run_seconds=self.runs, output_tokens=self.works
+            tokens_per_second={place: speed for place, speed in speeds.items() if speed is not None},
+            load_seconds=self.loads,
+            run_seconds={place: seconds for place, seconds in runs.items() if seconds is not None},
+            output_tokens=self.works,
         )
 
-    def ran(self, task: LabTask, in_batch: int, beside: int) -> None:
-        """A call has ended; ``in_batch`` others go on in its model, ``beside`` other models are busy on its node."""
+    def ran(self, task: LabTask, call: Call, slots: int) -> None:
+        """``slots``: as many as the node says that it has."""
         place, kind = (task.node, task.model), (None, task.models[0])
-        seconds = max(SHORTEST_RUN, (task.ended or 0.0) - (task.started or 0.0))
-        alone = task.work / seconds * slowdown(in_batch, beside)
-        self.speeds[place] = blend(self.speeds.get(place), alone)
-        self.runs[place] = blend(self.runs.get(place), seconds)
-        self.works[kind] = blend(self.works.get(kind), task.work)
+        self.places[place] = learn(self.places.get(place, Known()), [call], slots=slots)
+        self.works[kind] = blend(self.works.get(kind), call.work)
+
+    def slots(self, node: int, model: str, most: int) -> int:
+        known = self.places.get((node, model), Known()).slots
+        return min(most, known or most)
 
     def loaded(self, node: int, model: str, seconds: float) -> None:
-        self.loads[node, model] = blend(self.loads.get((node, model)), seconds)
+        self.loads[node, model] = load_mean(self.loads.get((node, model)), seconds)
 
-    def asked(self, model: str, now: float) -> None:
-        """A task of high priority wants the model."""
-        self._rates[model] = (self._rate(model, now) + 1 / RATE_SECONDS, now)
+    def started_high(self, model: str, now: float) -> None:
+        self._high.append((now, model))
 
     def high_rates(self, now: float) -> dict[str, float]:
-        return {model: self._rate(model, now) for model in self._rates}
-
-    def _rate(self, model: str, now: float) -> float:
-        rate, at = self._rates.get(model, (0.0, now))
-        return rate * math.exp((at - now) / RATE_SECONDS)
+        """Tasks a second, by model."""
+        while self._high and self._high[0][0] <= now - HIGH_WINDOW_SECONDS:
+            self._high.popleft()
+        counts = Counter(model for _, model in self._high)
+        return {model: count / HIGH_WINDOW_SECONDS for model, count in counts.items()}

@@ -11,6 +11,8 @@ from orchestration.policy.fleet import ClassQueue, Head, LaneView
 
 NUM_CTX = 4096
 """Of every task: the laboratory's models have one size each."""
+COUNTED = 200
+"""Tasks of one lane and class that are counted, as the engine does it."""
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -77,7 +79,7 @@ class _Lane:
 
     def view(self) -> LaneView | None:
         queues = {
-            priority: ClassQueue(count=len(waiting), oldest=moment(self._oldest(priority)))
+            priority: ClassQueue(count=min(COUNTED, len(waiting)), oldest=moment(self._oldest(priority)))
             for priority, waiting in sorted(self._waiting.items())
             if waiting
         }

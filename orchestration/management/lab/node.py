@@ -49,6 +49,7 @@ class Runner:
     model: str
     keep_alive: float
     ready: bool = False
+    ready_at: float = 0.0
     running: list[tuple[float, int, LabTask]] = field(default_factory=list)
     queue: deque[LabTask] = field(default_factory=deque)
     progress: float = 0.0
@@ -63,8 +64,9 @@ class Runner:
         if self.ready and not self.used and self.idle_since is None:
             self.idle_since = now
 
-    def take(self, task: LabTask) -> None:
+    def take(self, task: LabTask, now: float) -> None:
         self.queue.append(task)
+        task.got_model = now
         self.idle_since = None
 
 
@@ -92,13 +94,15 @@ class LabNode:
         self._life = 0
 
     def submit(self, task: LabTask | None, model: str, keep_alive: float = KEEP_ALIVE_SECONDS) -> None:
+        if task:
+            task.sent = self.world.now
         if self.down:
             return self._fail_in(CONNECT_SECONDS, task, model)
         self.expire()
         runner = self.runners.get(model)
         if runner and runner.ready:
             if task:
-                runner.take(task)
+                runner.take(task, self.world.now)
             else:
                 self.world.at(self.world.now + ANSWER_SECONDS, self.world.loaded, self.number, model)
         elif len(self.line) >= LONGEST_LINE:
@@ -191,7 +195,7 @@ class LabNode:
             runner = self._load(request)
         self.line.popleft()
         if request.task:
-            runner.take(request.task)
+            runner.take(request.task, self.world.now)
         elif runner.ready:
             self.world.at(self.world.now, self.world.loaded, self.number, request.model)
         return True
@@ -229,7 +233,7 @@ class LabNode:
         if life != self._life:
             return
         self._advance()
-        runner.ready, self.loading = True, None
+        runner.ready, runner.ready_at, self.loading = True, self.world.now, None
         runner.idle_since = None if runner.queue else self.world.now
         self._go_on()
         self.world.loaded(self.number, runner.model)
@@ -238,6 +242,7 @@ class LabNode:
         parallel = self.world.models[runner.model].parallel
         while runner.ready and runner.queue and len(runner.running) < parallel:
             task = runner.queue.popleft()
+            task.got_model = max(task.got_model, runner.ready_at)
             task.started = self.world.now
             heapq.heappush(runner.running, (runner.progress + task.work, task.id, task))
 

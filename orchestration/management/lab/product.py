@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from orchestration.management.lab.learning import Learned
-from orchestration.management.lab.line import NUM_CTX, Line, moment
+from orchestration.management.lab.learning import Learned, call_of, variant
+from orchestration.management.lab.line import Line, moment
 from orchestration.management.lab.peers import FOREVER
 from orchestration.management.lab.simulation import Scheduler
 from orchestration.management.lab.work import LabTask
@@ -17,10 +17,6 @@ GB = 1_000_000_000
 WORKERS = 1_000_000
 """Room for all: what workers can hold is no part of these workloads."""
 AWAY = "not reachable"
-
-
-def variant(model: str) -> Variant:
-    return Variant(model=model, num_ctx=NUM_CTX)
 
 
 @dataclass(slots=True)
@@ -38,7 +34,9 @@ class _Node:
 
     installed: frozenset[str]
     sizes: dict[Variant, int]
-    resident: dict[Variant, Resident] = field(default_factory=dict)
+    resident: set[str] = field(default_factory=set)
+    loaded_at: dict[str, float] = field(default_factory=dict)
+    """When Drover loaded what it has loaded and is still there."""
     last_used: dict[str, float] = field(default_factory=dict)
     plan: Plan | None = None
     load_began: float = 0.0
@@ -56,6 +54,8 @@ class Product(Scheduler):
             frozenset(name for name in models if self.sim.fits(node, name)) for node in range(len(self.sim.nodes))
         ]
         self._nodes = [_Node(installed, sizes) for installed in fitting]
+        self._slots = max(model.parallel for model in models.values())
+        """As many as people have set for all nodes; models that take one request at a time are known."""
         self._single_slot = frozenset(name for name, model in models.items() if model.parallel == 1)
         self._line, self._learned = Line(), Learned()
         self._waiting: dict[int, LabTask] = {}
@@ -68,20 +68,16 @@ class Product(Scheduler):
         self._due = False
 
     def arrived(self, task: LabTask) -> None:
-        if task.priority == Priority.HIGH:
-            self._learned.asked(task.models[0], self.sim.now)
         self._unfinished[self._line.share(task.user)] += 1
         self._wait(task)
         self._wake()
 
     def ended(self, task: LabTask) -> None:
         running = self._running.pop(task.id)
-        share = running.run.share
-        self._service[share] += task.work - running.charged
-        self._unfinished[share] -= 1
-        in_flight = self.sim.in_flight[task.node]
-        beside = sum(1 for model, count in in_flight.items() if count and model != task.model)
-        self._learned.ran(task, in_flight[task.model], beside)
+        call = call_of(task, running.run, self.sim.in_flight[task.node])
+        self._learned.ran(task, call, self._slots)
+        self._service[running.run.share] += call.work - running.charged
+        self._unfinished[running.run.share] -= 1
         self._nodes[task.node].last_used[task.model] = self.sim.now
         self._wake()
 
@@ -94,7 +90,8 @@ class Product(Scheduler):
         mine = self._nodes[node]
         if mine.plan and mine.plan.loading_since and mine.plan.variant.model == model:
             mine.plan = None
-            mine.resident[variant(model)] = self._resident(model, since=self.sim.now)
+            mine.resident.add(model)
+            mine.loaded_at[model] = self.sim.now
             self._learned.loaded(node, model, self.sim.now - mine.load_began)
         self._wake()
 
@@ -105,7 +102,9 @@ class Product(Scheduler):
 
     def health_changed(self, node: int) -> None:
         mine = self._nodes[node]
-        mine.resident, mine.plan = {}, None
+        mine.plan = None
+        mine.resident.clear()
+        mine.loaded_at.clear()
         self._wake()
 
     def polled(self) -> None:
@@ -114,18 +113,21 @@ class Product(Scheduler):
             if not self.sim.answers[number]:
                 continue
             mine.suspect = False
-            listed = self.sim.resident[number]
-            for model in listed:
-                mine.resident.setdefault(variant(model), self._resident(model))
-            for gone in [it for it in mine.resident if it.model not in listed]:
-                if not self.sim.in_flight[number][gone.model]:
-                    del mine.resident[gone]
+            in_use = {model for model, count in self.sim.in_flight[number].items() if count}
+            mine.resident = self.sim.resident[number] | (mine.resident & in_use)
+            for gone in [model for model in mine.loaded_at if model not in mine.resident]:
+                del mine.loaded_at[gone]
         self._wake()
 
-    def _resident(self, model: str, since: float | None = None) -> Resident:
-        facts = self.sim.models[model]
+    def _resident(self, node: int, model: str) -> Resident:
+        mine = self._nodes[node]
+        loaded, used = mine.loaded_at.get(model), mine.last_used.get(model)
+        most = 1 if model in self._single_slot else self._slots
         return Resident(
-            size_bytes=round(facts.gb * GB), slots=facts.parallel, since=None if since is None else moment(since)
+            size_bytes=mine.sizes[variant(model)],
+            slots=self._learned.slots(node, model, most),
+            since=None if loaded is None else moment(loaded),
+            last_used=None if used is None else moment(used),
         )
 
     def _wait(self, task: LabTask, avoid: int | None = None) -> None:
@@ -173,6 +175,8 @@ class Product(Scheduler):
             share=grant.share,
         )
         self._running[task.id] = _Running(task, run, grant.tokens)
+        if task.priority == Priority.HIGH:
+            self._learned.started_high(grant.model, self.sim.now)
         self._nodes[grant.node_id].last_used[grant.model] = self.sim.now
         self.sim.send(task, grant.node_id, grant.model, FOREVER)
 
@@ -190,7 +194,8 @@ class Product(Scheduler):
         mine.plan = replace(mine.plan, loading_since=moment(self.sim.now))
         mine.load_began = self.sim.now
         for victim in mine.plan.victims:
-            mine.resident.pop(victim, None)
+            mine.resident.discard(victim.model)
+            mine.loaded_at.pop(victim.model, None)
             self.sim.nodes[number].unload(victim.model)
         self.sim.nodes[number].submit(None, mine.plan.variant.model, FOREVER)
 
@@ -219,16 +224,12 @@ class Product(Scheduler):
             id=number,
             name=f"node{number}",
             installed=mine.installed,
-            resident={it: self._used(mine, it) for it in mine.resident},
+            resident={variant(model): self._resident(number, model) for model in sorted(mine.resident)},
             runs=[running.run for running in self._running.values() if running.task.node == number],
             plan=mine.plan,
-            slots_per_model=max(model.parallel for model in self.sim.models.values()),
+            slots_per_model=self._slots,
             single_slot=self._single_slot,
             refuses=AWAY if mine.suspect or not self.sim.up[number] else "",
             vram_bytes=round(numbers.vram_gb * GB),
             known_bytes=mine.sizes,
         )
-
-    def _used(self, mine: _Node, it: Variant) -> Resident:
-        last = mine.last_used.get(it.model)
-        return mine.resident[it] if last is None else replace(mine.resident[it], last_used=moment(last))

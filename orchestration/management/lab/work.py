@@ -61,6 +61,9 @@ class LabTask:
     children: list["LabTask"] = field(default_factory=list)
     parents_left: int = 0
     ready: float = 0.0
+    sent: float = 0.0
+    """When the call reached the server; ``got_model`` and ``started``: when it had its model, and a slot of it."""
+    got_model: float = 0.0
     started: float | None = None
     ended: float | None = None
     node: int = 0

@@ -1,6 +1,6 @@
 """The waiting line of the laboratory is the one the decision asks for."""
 
-from orchestration.management.lab.line import Line, moment
+from orchestration.management.lab.line import COUNTED, Line, moment
 from orchestration.management.lab.work import LabTask
 
 
@@ -59,3 +59,11 @@ def test_a_task_that_comes_back_keeps_its_age_and_says_where_it_failed():
     line.add(first, avoid=2)
     assert line.lanes()[0].queues[1].oldest == moment(3)
     assert [head.avoid for head in line.heads(0, 1, 1)] == [2]
+
+
+def test_a_long_queue_is_not_counted_to_its_end():
+    line = Line()
+    for number in range(COUNTED + 5):
+        line.add(task(number))
+    assert line.lanes()[0].queues[1].count == COUNTED
+    assert len(heads(line, most=COUNTED + 5)) == COUNTED + 5

@@ -69,6 +69,16 @@ def test_two_calls_in_one_model_slow_each_other_and_a_third_waits(clock):
     assert ends == pytest.approx([11.7 + 2.5, 11.7 + 2.5, 11.7 + 4.5])
 
 
+def test_a_call_knows_when_it_had_its_model_and_when_its_slot(clock):
+    calls = [task(number) for number in (1, 2, 3)]
+    for each in calls:
+        clock.node.submit(each, "big")
+    clock.run()
+    assert {each.sent for each in calls} == {0}
+    assert [each.got_model for each in calls] == pytest.approx([11.7] * 3)
+    assert [each.started for each in calls] == pytest.approx([11.7, 11.7, 11.7 + 2.5])
+
+
 def test_a_neighbour_that_is_busy_slows_a_model(clock):
     clock.node.submit(None, "big")
     clock.node.submit(None, "small")
