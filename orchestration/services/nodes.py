@@ -17,7 +17,7 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import audit, inventory, loads, setbacks
+from orchestration.services import audit, inventory, loads, outsiders, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
 from orchestration.services.fields import apply, save
@@ -123,12 +123,12 @@ def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Nod
     node = Node.objects.select_for_update(no_key=True).filter(pk=node_id).first()
     if node is None or base_url not in (None, node.base_url):
         return None
-    before, looked_at = _visible(node), node.polled_at
+    before, looked_at, answered = _visible(node), node.polled_at, not node.failures
     if poll.error:
         _note_failure(node, poll)
     else:
         _note_success(node, poll)
-    changed = _record_models(node, poll, looked_at)
+    changed = _record_models(node, poll, looked_at, answered)
     node.save()
     if changed or before != _visible(node):
         announce_node(node)
@@ -164,10 +164,15 @@ def _note_success(node: Node, poll: Poll) -> None:
         node.health_changed_at = poll.at
 
 
-def _record_models(node: Node, poll: Poll, looked_at: datetime | None) -> bool:
+def _record_models(node: Node, poll: Poll, looked_at: datetime | None, answered: bool) -> bool:
     """What is in memory is old news when a load has ended since the poll began."""
     is_news = poll.began is None or looked_at is None or poll.began >= looked_at
-    return inventory.record(node, installed=poll.installed, loaded=poll.loaded if is_news else None)
+    if poll.loaded is None or not is_news:
+        return inventory.record(node, installed=poll.installed)
+    before = outsiders.in_memory(node)
+    changed = inventory.record(node, installed=poll.installed, loaded=poll.loaded)
+    outsiders.notice(node, before, at=poll.at, since=looked_at if answered else None)
+    return changed
 
 
 def _wait_for_a_look(node: Node) -> None:
