@@ -48,6 +48,7 @@ class Environment(BaseSettings):
     drover_stay: float = Field(6, ge=0)
     drover_hot: float = Field(0.5, ge=0)
     drover_preempt: bool = True
+    drover_credit_tokens: float = Field(50_000, ge=0)
     drover_preload: bool = True
     drover_max_loaded_models: int = Field(3, ge=1)
     drover_node_poll_seconds: float = Field(2, gt=0)
@@ -145,6 +146,7 @@ DROVER_PATIENCE = {
 DROVER_STAY = env.drover_stay
 DROVER_HOT = env.drover_hot
 DROVER_PREEMPT = env.drover_preempt
+DROVER_CREDIT_TOKENS = env.drover_credit_tokens
 DROVER_PRELOAD = env.drover_preload
 DROVER_MAX_LOADED_MODELS = env.drover_max_loaded_models
 DROVER_NODE_POLL = timedelta(seconds=env.drover_node_poll_seconds)

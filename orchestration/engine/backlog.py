@@ -84,8 +84,9 @@ def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Seque
 
     def heads(lane_id: int, priority: int, most: int) -> Sequence[Head]:
         found = [share for (share,) in _rows(_SHARES_OF_LANE, lane_id, priority, lane_id, priority)]
-        served_least = sorted((share for share in found if _may(shares, share)), key=lambda it: _service(shares, it))
+        served_least = sorted(found, key=lambda it: (not _may(shares, it), _service(shares, it)))
         chosen = served_least[: min(SHARES, max(1, most))]
+        chosen = [share for share in chosen if _may(shares, share)] or chosen[:1]
         if not chosen:
             return []
         query = " UNION ALL ".join([_HEADS] * len(chosen))

@@ -33,7 +33,7 @@ def _node(
     loaded: Mapping[str, NodeModel],
     noted: Mapping[tuple[int, str], list[NodeVariant]],
     lessons: Lessons,
-    refused: Mapping[str, str],
+    refused: Mapping[Variant, str],
 ) -> NodeView:
     bare = NodeView(
         id=node.pk,
@@ -101,11 +101,12 @@ def _resident(now: datetime, node: NodeView, row: NodeModel, noted: Sequence[Nod
     )
 
 
-def _load_refused(now: datetime) -> dict[int, dict[str, str]]:
+def _load_refused(now: datetime) -> dict[int, dict[Variant, str]]:
     """Loads that failed and are not tried again yet."""
-    refused: dict[int, dict[str, str]] = defaultdict(dict)
+    refused: dict[int, dict[Variant, str]] = defaultdict(dict)
     for row in NodeVariant.objects.filter(load_not_before__gt=now).select_related("node"):
-        refused[row.node_id][row.model_name] = f"{row.node.name} could not load {row.model_name}: {row.load_error}"
+        words = f"{row.node.name} could not load {row.model_name}: {row.load_error}"
+        refused[row.node_id][Variant(model=row.model_name, num_ctx=row.num_ctx)] = words
     return refused
 
 

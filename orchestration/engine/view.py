@@ -59,6 +59,7 @@ def parameters() -> Parameters:
         stay=settings.DROVER_STAY,
         hot=settings.DROVER_HOT,
         preempt=settings.DROVER_PREEMPT,
+        credit=settings.DROVER_CREDIT_TOKENS,
         most_loaded=settings.DROVER_MAX_LOADED_MODELS,
     )
 
@@ -115,12 +116,14 @@ def _pauses() -> dict[tuple[str, str], str]:
 
 def _shares(flight: _Flight, waiting: Iterable[int]) -> dict[int, ShareRule]:
     accounts = {row.share: row for row in ShareAccount.objects.all()}
-    limits = dict(User.objects.exclude(max_concurrent_tasks=None).values_list("pk", "max_concurrent_tasks"))
+    limited = User.objects.exclude(max_concurrent_tasks=None).values_list("pk", "username", "max_concurrent_tasks")
+    limits = {pk: (name, most) for pk, name, most in limited}
     return {
         share: ShareRule(
             service=accounts[share].service if share in accounts else 0.0,
             active=share in accounts and accounts[share].active,
-            max_concurrent=limits.get(share),
+            name=limits[share][0] if share in limits else "",
+            max_concurrent=limits[share][1] if share in limits else None,
             in_flight=flight.shares[share],
         )
         for share in {*accounts, *waiting}

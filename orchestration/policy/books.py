@@ -1,7 +1,7 @@
 """What is in use while a decision is being made: the view, plus everything decided so far."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from orchestration.policy.decision import Decision
 from orchestration.policy.estimates import slowdown
@@ -18,8 +18,13 @@ class Books:
         self.view = view
         self.decision = Decision()
         self.nodes = {node.id: node for node in view.nodes}
-        self.used: dict[int, dict[Variant, set[int]]] = {node.id: _used(node.runs) for node in view.nodes}
+        self.used: dict[int, dict[str, set[int]]] = {node.id: _used(node.runs) for node in view.nodes}
+        """Slot numbers by node and model: a server runs a model once, whatever context the calls were sent with."""
+        self.live = [node for node in view.nodes if not node.refuses]
         self.plans: dict[int, Plan] = {node.id: node.plan for node in view.nodes if node.plan}
+        """To be changed by ``commit`` and ``drop`` only."""
+        self._holders: dict[Variant, tuple[NodeView, ...]] = {}
+        self._loaders: dict[Variant, tuple[NodeView, ...]] = {}
         self.models = Counter({name: rule.in_flight for name, rule in view.models.items()})
         self.agents = Counter({agent: rule.in_flight for agent, rule in view.agents.items()})
         self.shares = Counter({share: rule.in_flight for share, rule in view.shares.items()})
@@ -27,6 +32,9 @@ class Books:
         self.room = view.worker_room
         self.taken: Counter[tuple[int, int]] = Counter()
         """Grants by (lane, priority)."""
+        self.any_user_limit = any(not self.was_open(share) for share in view.shares)
+        self.at_user_limit: dict[int, int] = {}
+        """By lane: a user whose limit is all that keeps its tasks from starting."""
         for share, service in self.service.items():
             if share not in view.shares or service != view.shares[share].service:
                 self.decision.service[share] = service
@@ -58,6 +66,19 @@ class Books:
         rule = self.view.shares.get(share)
         return rule is None or rule.max_concurrent is None or self.shares[share] < rule.max_concurrent
 
+    def was_open(self, share: int) -> bool:
+        """Whether the user was below the limit when the decision began."""
+        rule = self.view.shares.get(share)
+        return rule is None or rule.max_concurrent is None or rule.in_flight < rule.max_concurrent
+
+    def anybody(self, lane: LaneView, priority: int) -> bool:
+        """Whether any of these tasks belongs to somebody who may start one more."""
+        heads = self.view.heads(lane.id, priority, 1)
+        limited = [head.share for head in heads if not self.share_room(head.share)]
+        if heads and len(limited) == len(heads):
+            self.at_user_limit.setdefault(lane.id, limited[0])
+        return len(limited) < len(heads)
+
     def left(self, lane: LaneView) -> dict[int, int]:
         """How many tasks still wait, by priority, without those that are paused or were granted just now."""
         counts = {
@@ -71,7 +92,7 @@ class Books:
         """The resident variant of the node that serves the wanted one and is not about to leave."""
         plan = self.plans.get(node.id)
         for variant in node.resident:
-            if variant.serves(wanted):
+            if variant.serves(wanted) and wanted.model in node.installed:
                 return None if plan and variant in plan.victims else variant
         return None
 
@@ -83,43 +104,66 @@ class Books:
         return max(1, resident.slots - int(resident.busy_outside))
 
     def in_use(self, node: NodeView, variant: Variant) -> int:
-        return len(self.used[node.id].get(variant, ()))
+        return len(self.used[node.id].get(variant.model, ()))
 
     def free_slot(self, node: NodeView, variant: Variant) -> int | None:
         """The lowest slot number nobody holds; None when all that may be used are in use."""
-        used = self.used[node.id].get(variant, set())
+        used = self.used[node.id].get(variant.model, set())
         if len(used) >= self.slots(node, variant) or (node.probe and any(self.used[node.id].values())):
             return None
         return next(number for number in range(len(used) + 1) if number not in used)
 
     def slowdown(self, node: NodeView, variant: Variant) -> float:
         """Of one more run there, from what runs there already."""
-        others = sum(1 for other, slots in self.used[node.id].items() if other != variant and slots)
+        others = sum(1 for other, slots in self.used[node.id].items() if other != variant.model and slots)
         return slowdown(self.in_use(node, variant), others)
 
-    def holders(self, wanted: Variant) -> Iterator[NodeView]:
+    def holders(self, wanted: Variant) -> tuple[NodeView, ...]:
         """Nodes where the variant is loaded and stays, is being loaded, or is planned."""
-        for node in self.view.nodes:
-            plan = self.plans.get(node.id)
-            if not node.refuses and (self.serving(node, wanted) or (plan and plan.variant.serves(wanted))):
-                yield node
+        if wanted not in self._holders:
+            self._holders[wanted] = tuple(node for node in self.live if self._holds(node, wanted))
+        return self._holders[wanted]
+
+    def _holds(self, node: NodeView, wanted: Variant) -> bool:
+        plan = self.plans.get(node.id)
+        return bool(self.serving(node, wanted) or (plan and plan.variant.serves(wanted)))
+
+    def loaders(self, wanted: Variant) -> tuple[NodeView, ...]:
+        """Nodes that have it on their disk and may load it, whatever they hold now."""
+        if wanted not in self._loaders:
+            self._loaders[wanted] = tuple(node for node in self.live if node.could_load(wanted))
+        return self._loaders[wanted]
+
+    def commit(self, node_id: int, plan: Plan) -> None:
+        self.plans[node_id] = plan
+        self._holders.clear()
+
+    def drop(self, node_id: int) -> Plan:
+        self._holders.clear()
+        return self.plans.pop(node_id)
 
 
-def _used(runs: Sequence[Run]) -> dict[Variant, set[int]]:
-    used: dict[Variant, set[int]] = defaultdict(set)
+def _used(runs: Sequence[Run]) -> dict[str, set[int]]:
+    used: dict[str, set[int]] = defaultdict(set)
     for run in runs:
-        used[run.variant].add(run.slot)
+        used[run.variant.model].add(run.slot)
     return used
 
 
 def _service(view: FleetView) -> dict[int, float]:
-    """The accounts of those who have anything unfinished. Who was away does not save up: they start level with the
-    one who has received the least of those who were here all the time."""
-    stayed = [view.shares[share].service for share in view.waiting_shares if _active(view, share)]
-    level = min(stayed, default=0.0)
+    """The accounts of those who have anything unfinished.
+
+    Who was away does not save up: they start level with the one who has received the least of those who were here all
+    the time, and everybody starts level where nobody was. Who was here, but had nothing that could start, does not
+    save up more than the credit.
+    """
+    accounts = {share: _account(view, share) for share in view.waiting_shares}
+    stayed = [service for share, service in accounts.items() if _active(view, share)]
+    level = min(stayed) if stayed else max(accounts.values(), default=0.0)
+    floor = max(accounts.values(), default=0.0) - view.parameters.credit
     return {
-        share: _account(view, share) if _active(view, share) else max(level, _account(view, share))
-        for share in view.waiting_shares
+        share: max(service, floor) if _active(view, share) else max(service, floor, level)
+        for share, service in accounts.items()
     }
 
 

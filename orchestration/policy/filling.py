@@ -1,7 +1,7 @@
 """FILL: tasks onto free slots of models that are in memory. The highest class first, then the user who has received
 the least, then the oldest run; each goes to the node that will finish it first."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,8 @@ class _Line:
     priorities: list[int]
     heads: dict[int, dict[int, deque[Head]]] = field(default_factory=dict)
     """By priority and share."""
+    seen: Counter[int] = field(default_factory=Counter)
+    """By priority: how many were looked at."""
 
 
 def fill(books: Books) -> None:
@@ -37,9 +39,12 @@ def fill(books: Books) -> None:
     while books.room > 0:
         firsts = [(first, line) for line in lines if (first := _first(books, line))]
         if not firsts:
-            return
+            break
         (rank, head), line = min(firsts, key=lambda pair: pair[0][0])
         _grant(books, line, rank[0], head)
+    for line in lines:
+        if _could_go_on(books, line):
+            _note_rest(books, line)
 
 
 def _line(books: Books, lane: LaneView) -> _Line | None:
@@ -47,8 +52,7 @@ def _line(books: Books, lane: LaneView) -> _Line | None:
         _Place(node=node, variant=variant, order=order)
         for order, model in enumerate(lane.models)
         if books.model_open(model)
-        for node in books.view.nodes
-        if not node.refuses and model in node.installed
+        for node in books.holders(books.wanted(lane, model))
         if (variant := books.serving(node, books.wanted(lane, model)))
     ]
     line = _Line(lane, places, list(books.left(lane)))
@@ -57,7 +61,7 @@ def _line(books: Books, lane: LaneView) -> _Line | None:
 
 def _first(books: Books, line: _Line) -> tuple[Rank, Head] | None:
     """The task of this lane that is next, if one can start."""
-    if not books.agent_room(line.lane.agent) or not any(_is_free(books, place) for place in line.places):
+    if not _could_go_on(books, line):
         return None
     for priority in line.priorities:
         best = min(
@@ -74,12 +78,29 @@ def _first(books: Books, line: _Line) -> tuple[Rank, Head] | None:
     return None
 
 
+def _could_go_on(books: Books, line: _Line) -> bool:
+    free = any(_is_free(books, place) for place in line.places)
+    return free and books.room > 0 and books.agent_room(line.lane.agent) > 0
+
+
+def _note_rest(books: Books, line: _Line) -> None:
+    """Slots stay free although tasks wait: their users are at their limit, or not all of them were looked at."""
+    for priority in books.left(line.lane):
+        limited = [share for share, queue in line.heads.get(priority, {}).items() if queue]
+        if limited:
+            books.at_user_limit.setdefault(line.lane.id, limited[0])
+        changed = books.taken[line.lane.id, priority] or any(books.was_open(share) for share in limited)
+        if changed and line.seen[priority] < line.lane.queues[priority].count:
+            books.decision.more = True
+
+
 def _heads(books: Books, line: _Line, priority: int) -> dict[int, deque[Head]]:
     """Looked up when first needed: most lanes have no free slot, and then nobody needs to know who is first."""
     if priority not in line.heads:
         by_share: dict[int, deque[Head]] = {}
         for head in books.view.heads(line.lane.id, priority, _most(books, line)):
             by_share.setdefault(head.share, deque()).append(head)
+            line.seen[priority] += 1
         line.heads[priority] = by_share
     return line.heads[priority]
 
@@ -104,7 +125,7 @@ def _grant(books: Books, line: _Line, priority: int, head: Head) -> None:
     slot = books.free_slot(node, variant) or 0
     tokens = books.view.estimates.work(lane.agent, lane.type)
     reason = _reason(books, place, free, head)
-    books.used[node.id].setdefault(variant, set()).add(slot)
+    books.used[node.id].setdefault(variant.model, set()).add(slot)
     books.models[variant.model] += 1
     books.shares[head.share] += 1
     if lane.agent is not None:
@@ -125,14 +146,7 @@ def _grant(books: Books, line: _Line, priority: int, head: Head) -> None:
             reason=reason,
         )
     )
-    _consume(books, line, priority, head)
-
-
-def _consume(books: Books, line: _Line, priority: int, head: Head) -> None:
-    queue = line.heads[priority][head.share]
-    queue.popleft()
-    if not queue and books.taken[line.lane.id, priority] < line.lane.queues[priority].count:
-        books.decision.more = True
+    line.heads[priority][head.share].popleft()
 
 
 def _merit(books: Books, place: _Place, head: Head) -> tuple[bool, int, float, int, int]:

@@ -92,12 +92,19 @@ class NodeView:
     """Of the model's file, by name."""
     known_bytes: Mapping[Variant, int] = field(default_factory=dict)
     """What a variant took when it was loaded here, as the server told."""
-    load_refused: Mapping[str, str] = field(default_factory=dict)
-    """Models whose last load failed here and may not be tried again yet, with the words for it."""
+    load_refused: Mapping[Variant, str] = field(default_factory=dict)
+    """What could not be loaded here and may not be tried again yet, with the words for it."""
 
     def slots(self, model: str) -> int:
         """To start with; what was learned of a resident variant is in its ``slots``."""
         return 1 if model in self.single_slot else self.slots_per_model
+
+    def refusal(self, variant: Variant) -> str:
+        """The words for a load that failed: of this variant, or of a smaller context, which needs less memory."""
+        return next((words for failed, words in self.load_refused.items() if variant.serves(failed)), "")
+
+    def could_load(self, variant: Variant) -> bool:
+        return not self.refuses and variant.model in self.installed and not self.refusal(variant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,7 @@ class AgentRule:
 class ShareRule:
     """One user's part. ``service``: tokens received so far. ``active``: has anything unfinished since the last pass."""
 
+    name: str = ""
     service: float = 0.0
     active: bool = False
     max_concurrent: int | None = None
@@ -178,6 +186,9 @@ class Parameters:
     """Models a server holds at once (OLLAMA_MAX_LOADED_MODELS; 3 is its own default with one GPU)."""
     preempt: bool = True
     """Whether runs of low priority are pushed back, once each, when they are in the way of a late high task."""
+    credit: float = 50_000.0
+    """Tokens that a user may be behind the one who has received the most: so much may others receive before that one
+    does again, however long they had nothing that could start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +202,7 @@ class Upcoming:
 
 HeadsOf = Callable[[int, int, int], Sequence[Head]]
 """(lane id, priority, most that can start) -> its first tasks, in order for each user; those of the users who were
-served least will do."""
+served least will do, and of users at their limit only where there are no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ models; one that is held gets a second node only if its backlog lasts longer tha
 only for a task that no node can serve and that has waited out the patience of its class.
 """
 
-from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +27,7 @@ class Want:
     """What waits for a variant: the best class that has lost its patience, the best class at all, tasks and work."""
 
     lane: LaneView
+    """One of those that want it: the one a plan for it is noted for."""
     late: int
     priority: int
     count: int
@@ -48,13 +49,15 @@ class _Option:
 
 
 def place(books: Books) -> dict[Variant, Want]:
-    """Commits nodes to loads; what is wanted comes back for the explanations."""
+    """Commits nodes to loads; what is wanted comes back. Without workers nothing ends, and all would displace all."""
+    if not books.view.workers_alive:
+        return {}
     wants = _wants(books)
-    held = Counter({variant: sum(1 for _ in books.holders(variant)) for variant in wants})
+    held = {variant: len(books.holders(variant)) for variant in wants}
     _withdraw(books, wants)
     order = sorted(wants, key=lambda it: (wants[it].late, wants[it].priority, -wants[it].count / (held[it] + 1), it))
     for variant in order:
-        if option := _best(books, wants, variant):
+        if not _move(books, wants, variant) and (option := _best(books, wants, variant)):
             _commit(books, variant, wants[variant], option)
     return wants
 
@@ -62,30 +65,57 @@ def place(books: Books) -> dict[Variant, Want]:
 def go(books: Books) -> None:
     """Plans whose victims have nothing left to do begin."""
     for node_id, plan in books.plans.items():
-        if plan.loading_since is None and not any(books.used[node_id].get(victim) for victim in plan.victims):
+        if plan.loading_since is None and not any(books.in_use(books.nodes[node_id], it) for it in plan.victims):
             books.decision.starts.append(node_id)
 
 
 def _wants(books: Books) -> dict[Variant, Want]:
     wants: dict[Variant, Want] = {}
     for lane in books.view.lanes:
-        left = books.left(lane)
-        room = books.agent_room(lane.agent)
-        variant = _variant_for(books, lane) if left and room else None
+        left = _startable(books, lane)
+        variant = _variant_for(books, lane) if left else None
         if variant is not None:
-            count = min(sum(left.values()), room, books.model_room(variant.model))
-            _add(wants, variant, _want(books, lane, variant, left, count))
-    return _joined(wants)
+            count = min(sum(left.values()), max(1, books.agent_room(lane.agent)), books.model_room(variant.model))
+            _add(wants, variant, _want(books, lane, left, count))
+    return _joined(books, wants)
 
 
-def _joined(wants: dict[Variant, Want]) -> dict[Variant, Want]:
-    """A model is wanted with one context only, the largest: it serves the others, and two would displace each other."""
+def _startable(books: Books, lane: LaneView) -> dict[int, int]:
+    """How many tasks wait, by priority, that could start if their model were loaded."""
+    left = {} if lane.id in books.at_user_limit else books.left(lane)
+    if left and not books.agent_room(lane.agent):
+        left = {priority: count for priority, count in left.items() if _is_overtaken(books, lane, priority)}
+    if not books.any_user_limit or any(books.holders(it) for it in _usable(books, lane)):
+        return left
+    return {priority: count for priority, count in left.items() if books.anybody(lane, priority)}
+
+
+def _is_overtaken(books: Books, lane: LaneView, priority: int) -> bool:
+    """Whether its agent, which is at its limit, has used it for tasks that were not before these in the line: they
+    could start because their model was loaded, and go on taking every place that gets free."""
+    rule = books.view.agents.get(lane.agent) if lane.agent is not None else None
+    if rule is None or rule.paused:
+        return False
+    overdue = lane.queues[priority].oldest + books.view.parameters.patience[priority]
+    runs = [run for node in books.view.nodes for run in node.runs if run.agent == lane.agent]
+    return any(run.since >= overdue and run.priority >= priority for run in runs)
+
+
+def _usable(books: Books, lane: LaneView) -> list[Variant]:
+    """What could serve the lane as far as people decided, at its limit or not."""
+    rules = {model: books.rule(model) for model in lane.models}
+    return [books.wanted(lane, model) for model, rule in rules.items() if rule.enabled and not rule.paused]
+
+
+def _joined(books: Books, wants: dict[Variant, Want]) -> dict[Variant, Want]:
+    """A model that nobody holds is wanted with one context only, the largest: it serves those who want less."""
     largest: dict[str, Variant] = {}
-    for variant in wants:
+    held = {variant for variant in wants if books.holders(variant)}
+    for variant in wants.keys() - held:
         largest[variant.model] = max(variant, largest.get(variant.model, variant))
     joined: dict[Variant, Want] = {}
     for variant, want in wants.items():
-        _add(joined, largest[variant.model], want)
+        _add(joined, variant if variant in held else largest[variant.model], want)
     return joined
 
 
@@ -104,24 +134,17 @@ def _variant_for(books: Books, lane: LaneView) -> Variant | None:
     open_models = [
         (order, books.wanted(lane, name)) for order, name in enumerate(lane.models) if books.model_open(name)
     ]
-    able = [
-        (order, variant)
-        for order, variant in open_models
-        if any(_could(books, node, variant) for node in books.view.nodes)
-    ]
+    able = [(order, variant) for order, variant in open_models if books.loaders(variant) or books.holders(variant)]
     if not able:
         return None
-    rank = {it: (sum(1 for _ in books.holders(it)), books.rule(it.model).priority, -order) for order, it in able}
+    rank = {it: (len(books.holders(it)), books.rule(it.model).priority, -order) for order, it in able}
     return max(rank, key=lambda it: rank[it])
 
 
-def _could(books: Books, node: NodeView, variant: Variant) -> bool:
-    return not node.refuses and variant.model in node.installed and variant.model not in node.load_refused
-
-
-def _want(books: Books, lane: LaneView, variant: Variant, left: dict[int, int], count: int) -> Want:
+def _want(books: Books, lane: LaneView, left: dict[int, int], count: int) -> Want:
+    """Nobody is late whom some node serves, though it be at the limit of its model."""
     now, patience = books.view.now, books.view.parameters.patience
-    held = any(True for _ in books.holders(variant))
+    held = any(books.holders(variant) for variant in _usable(books, lane))
     ages = {priority: now - lane.queues[priority].oldest for priority in left}
     late = [priority for priority, age in ages.items() if not held and age >= patience[priority]]
     return Want(
@@ -135,19 +158,47 @@ def _want(books: Books, lane: LaneView, variant: Variant, left: dict[int, int], 
 
 
 def _withdraw(books: Books, wants: dict[Variant, Want]) -> None:
-    """Plans that have not begun, when nobody waits for them any more or their node takes nothing."""
+    """Plans that have not begun, when nobody waits for them any more or their node cannot load it now."""
     for node_id, plan in list(books.plans.items()):
-        needed = plan.preload or any(plan.variant.serves(it) for it in wants)
-        if plan.loading_since is None and (books.nodes[node_id].refuses or not needed):
-            del books.plans[node_id]
+        if plan.loading_since is None and not _is_needed(books, wants, books.nodes[node_id], plan):
+            books.drop(node_id)
             books.decision.withdrawn.append(node_id)
+
+
+def _is_needed(books: Books, wants: dict[Variant, Want], node: NodeView, plan: Plan) -> bool:
+    """A busy model need not go for those whom a node serves meanwhile."""
+    if not node.could_load(plan.variant) or books.serving(node, plan.variant):
+        return False
+    waiting = [it for it in wants if plan.variant.serves(it)]
+    return plan.preload or any(not plan.patience or not _is_served(books, it) for it in waiting)
+
+
+def _is_served(books: Books, variant: Variant) -> bool:
+    return any(books.serving(node, variant) for node in books.holders(variant))
+
+
+def _move(books: Books, wants: dict[Variant, Want], variant: Variant) -> bool:
+    """A load that still waits for the runs of its victims goes where it costs only idle ones, if that is possible now.
+
+    The victims go on, and no run however long keeps a task waiting while another node has nothing to do."""
+    for node_id, plan in list(books.plans.items()):
+        waits = plan.loading_since is None and any(books.in_use(books.nodes[node_id], it) for it in plan.victims)
+        if not waits or not plan.variant.serves(variant) or len(books.holders(variant)) > 1:
+            continue
+        books.drop(node_id)
+        if option := _best(books, wants, variant):
+            books.decision.withdrawn.append(node_id)
+            _commit(books, variant, wants[variant], option)
+            return True
+        books.commit(node_id, plan)
+    return False
 
 
 def _best(books: Books, wants: dict[Variant, Want], variant: Variant) -> _Option | None:
     options = [
         option
-        for node in books.view.nodes
-        if _could(books, node, variant) and node.id not in books.plans and not books.serving(node, variant)
+        for node in books.loaders(variant)
+        if node.id not in books.plans and not books.serving(node, variant)
         if (option := _option(books, wants, variant, node))
     ]
     return min(options, key=lambda option: option.cost, default=None)
@@ -157,7 +208,7 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
     """What it would cost the node to load the variant; None where the rules forbid it."""
     want, parameters, estimates = wants[variant], books.view.parameters, books.view.estimates
     load = estimates.load(node.id, variant.model, needed_bytes(node, variant))
-    kept = {it: _is_kept(books, wants, want, node, it, load) for it in node.resident}
+    kept = {it: _is_kept(books, want, node, it, load) for it in node.resident}
     busy = {it: _is_busy(books, wants, node, it) for it in node.resident}
     ranked = sorted(
         node.resident, key=lambda it: (kept[it], busy[it], books.in_use(node, it) > 0, _last_used(node, it), it)
@@ -178,12 +229,13 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
     return _Option(node=node, victims=tuple(gone), kept=lost, seconds=seconds, load_seconds=load, cost=cost)
 
 
-def _is_kept(books: Books, wants: dict[Variant, Want], want: Want, node: NodeView, it: Variant, load: float) -> bool:
+def _is_kept(books: Books, want: Want, node: NodeView, it: Variant, load: float) -> bool:
     """The last holder of a model that a high task will more likely than not ask for before it could be back."""
-    if want.priority == Priority.HIGH or sum(1 for _ in books.holders(it)) > 1:
+    rate = books.view.high_rate.get(it.model, 0.0)
+    if not rate or want.priority == Priority.HIGH or len(books.holders(it)) > 1:
         return False
     back = load + books.view.estimates.load(node.id, it.model, needed_bytes(node, it)) + RETURN_SECONDS
-    return books.view.high_rate.get(it.model, 0.0) * back > books.view.parameters.hot
+    return rate * back > books.view.parameters.hot
 
 
 def _is_busy(books: Books, wants: dict[Variant, Want], node: NodeView, it: Variant) -> bool:
@@ -203,8 +255,13 @@ def _is_fresh(books: Books, node: NodeView, it: Variant, load: float) -> bool:
 
 
 def _runs_to_wait_for(books: Books, node: NodeView, gone: list[Variant], want: Want) -> list[Run]:
-    runs = [run for run in node.runs if run.variant in gone]
+    runs = _runs_on(node, gone)
     return [run for run in runs if not _may_abort(books, run)] if want.late == Priority.HIGH else runs
+
+
+def _runs_on(node: NodeView, gone: Collection[Variant]) -> list[Run]:
+    models = {it.model for it in gone}
+    return [run for run in node.runs if run.variant.model in models]
 
 
 def _may_abort(books: Books, run: Run) -> bool:
@@ -237,10 +294,10 @@ def _commit(books: Books, variant: Variant, want: Want, option: _Option) -> None
         patience=late,
     )
     reason = _reason(books, want, option, variant)
-    books.plans[node.id] = plan
+    books.commit(node.id, plan)
     books.decision.plans.append(Planned(node_id=node.id, plan=plan, lane_id=want.lane.id, reason=reason))
     if want.late == Priority.HIGH:
-        for run in [run for run in node.runs if run.variant in option.victims and _may_abort(books, run)]:
+        for run in [run for run in _runs_on(node, option.victims) if _may_abort(books, run)]:
             words = f"made way for a high-priority task that waits for {variant.model}"
             books.decision.aborts.append(Abort(attempt_id=run.attempt_id, node_id=node.id, reason=words))
 

@@ -12,7 +12,7 @@ def preload(books: Books) -> None:
     """One plan a node, for models that no node holds, as long as no task waits for a load anywhere."""
     for upcoming in books.view.upcoming:
         wanted = [_wanted(books, model, upcoming) for model in upcoming.models if books.model_open(model)]
-        if any(True for variant in wanted for _ in books.holders(variant)):
+        if any(books.holders(variant) for variant in wanted):
             continue
         options = [
             (node, variant) for variant in wanted for node in books.view.nodes if _has_room(books, node, variant)
@@ -28,8 +28,7 @@ def _wanted(books: Books, model: str, upcoming: Upcoming) -> Variant:
 
 def _has_room(books: Books, node: NodeView, variant: Variant) -> bool:
     idle = not node.refuses and not node.probe and node.id not in books.plans
-    able = variant.model in node.installed and variant.model not in node.load_refused
-    return idle and able and victims(node, variant, (), books.view.parameters.most_loaded) == []
+    return idle and node.could_load(variant) and victims(node, variant, (), books.view.parameters.most_loaded) == []
 
 
 def _seconds(books: Books, node: NodeView, variant: Variant) -> tuple[float, int]:
@@ -40,5 +39,5 @@ def _commit(books: Books, node: NodeView, variant: Variant, upcoming: Upcoming) 
     seconds, _ = _seconds(books, node, variant)
     plan = Plan(variant=variant, since=books.view.now, expected=timedelta(seconds=seconds), preload=True)
     reason = f"{variant.model} on {node.name} ahead of time, there is room: {upcoming.reason}"
-    books.plans[node.id] = plan
+    books.commit(node.id, plan)
     books.decision.plans.append(Planned(node_id=node.id, plan=plan, lane_id=None, reason=reason))

@@ -32,6 +32,7 @@ def _of(books: Books, lane: LaneView) -> Waiting:
         or _models(books, lane)
         or _nodes(books, lane)
         or _planned(books, lane)
+        or _free(books, lane)
         or _busy(books, lane)
         or _no_room(books, lane)
     )
@@ -39,11 +40,7 @@ def _of(books: Books, lane: LaneView) -> Waiting:
 
 def _workers(books: Books) -> Found:
     view = books.view
-    if not view.workers_alive:
-        return Waiting(code=Waits.NO_WORKER, words="No worker is running")
-    if books.room <= 0:
-        return Waiting(code=Waits.WORKERS_FULL, words=f"Workers are full {view.worker_capacity}/{view.worker_capacity}")
-    return None
+    return None if view.workers_alive else Waiting(code=Waits.NO_WORKER, words="No worker is running")
 
 
 def _paused(books: Books, lane: LaneView) -> Found:
@@ -51,18 +48,30 @@ def _paused(books: Books, lane: LaneView) -> Found:
     if rule and rule.paused:
         return Waiting(code=Waits.PAUSED, words=rule.paused)
     if not books.left(lane):
-        return Waiting(code=Waits.PAUSED, words=books.view.paused[min(lane.queues)])
-    models = [books.rule(model).paused for model in lane.models]
-    return Waiting(code=Waits.PAUSED, words=models[0]) if models and all(models) else None
+        paused = min(priority for priority in lane.queues if priority in books.view.paused)
+        return Waiting(code=Waits.PAUSED, words=books.view.paused[paused])
+    enabled = [books.rule(model) for model in lane.models if books.rule(model).enabled]
+    if enabled and all(rule.paused for rule in enabled):
+        return Waiting(code=Waits.PAUSED, words=enabled[0].paused)
+    return None
 
 
 def _limits(books: Books, lane: LaneView) -> Found:
     agent = lane.agent
     if agent is None or books.agent_room(agent):
-        return None
+        return _user_limit(books, lane)
     most = books.view.agents[agent].max_concurrent
     words = f"Agent limit {books.agents[agent]}/{most}"
     return _limited(books, Waits.AGENT_LIMIT, words, most, lambda run: run.agent == agent)
+
+
+def _user_limit(books: Books, lane: LaneView) -> Found:
+    share = books.at_user_limit.get(lane.id)
+    if share is None:
+        return None
+    rule = books.view.shares[share]
+    words = f"Limit of user {rule.name} {books.shares[share]}/{rule.max_concurrent}"
+    return _limited(books, Waits.USER_LIMIT, words, rule.max_concurrent or 0, lambda run: run.share == share)
 
 
 def _limited(books: Books, code: Waits, words: str, most: int, counts: Callable[[Run], bool]) -> Waiting:
@@ -104,9 +113,8 @@ def _nodes(books: Books, lane: LaneView) -> Found:
         return Waiting(code=Waits.NODE_UNAVAILABLE, words=_first(node.refuses for node, _ in able))
     usable = [(node, model) for node, model in able if not node.refuses]
     held = any(books.serving(node, books.wanted(lane, model)) for node, model in usable)
-    if not held and all(model in node.load_refused for node, model in usable):
-        return Waiting(code=Waits.LOAD_FAILED, words=_first(node.load_refused[model] for node, model in usable))
-    return None
+    refusals = [node.refusal(books.wanted(lane, model)) for node, model in usable]
+    return Waiting(code=Waits.LOAD_FAILED, words=refusals[0]) if not held and all(refusals) else None
 
 
 def _open(books: Books, lane: LaneView) -> list[str]:
@@ -116,7 +124,7 @@ def _open(books: Books, lane: LaneView) -> list[str]:
 def _planned(books: Books, lane: LaneView) -> Found:
     """Its model is on the way; where some node serves it already, that one is what people ask about."""
     wanted = [books.wanted(lane, model) for model in _open(books, lane)]
-    if any(books.serving(node, variant) for variant in wanted for node in books.view.nodes if not node.refuses):
+    if _places(books, lane):
         return None
     for node in books.view.nodes:
         plan = books.plans.get(node.id)
@@ -151,20 +159,32 @@ def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
     )
 
 
-def _busy(books: Books, lane: LaneView) -> Found:
-    """All slots of the nodes that hold one of its models are in use."""
-    places = [
+def _places(books: Books, lane: LaneView) -> list[tuple[NodeView, Variant]]:
+    return [
         (node, variant)
         for model in _open(books, lane)
-        for node in books.view.nodes
-        if not node.refuses and (variant := books.serving(node, books.wanted(lane, model)))
+        for node in books.holders(books.wanted(lane, model))
+        if (variant := books.serving(node, books.wanted(lane, model)))
     ]
+
+
+def _free(books: Books, lane: LaneView) -> Found:
+    """A slot is free, and no worker to fill it; or not all of a long queue was looked at, and that follows at once."""
+    if not any(books.free_slot(node, variant) is not None for node, variant in _places(books, lane)):
+        return None
+    if books.room > 0:
+        return Waiting(code=Waits.BUSY, words="Next in line")
+    most = books.view.worker_capacity
+    words = f"Workers are full {most}/{most}"
+    return _limited(books, Waits.WORKERS_FULL, words, most, lambda run: True)
+
+
+def _busy(books: Books, lane: LaneView) -> Found:
+    """All slots of the nodes that hold one of its models are in use."""
+    places = _places(books, lane)
     if not places:
         return None
-    full = [
-        f"{variant.model} busy {books.in_use(node, variant)}/{books.slots(node, variant)} on {node.name}"
-        for node, variant in places
-    ]
+    full = [_full(books, node, variant) for node, variant in places]
     lefts = [_left(books, node, variant) for node, variant in places if _known(books, variant)]
     rates = [rate for node, variant in places if (rate := _rate(books, node, variant))]
     return Waiting(
@@ -175,27 +195,38 @@ def _busy(books: Books, lane: LaneView) -> Found:
     )
 
 
+def _full(books: Books, node: NodeView, variant: Variant) -> str:
+    words = f"{variant.model} busy {books.in_use(node, variant)}/{books.slots(node, variant)} on {node.name}"
+    resident = node.resident[variant]
+    if node.probe:
+        return f"{words}, which has just recovered and takes one task at a time"
+    return f"{words}, which others use too" if resident.busy_outside else words
+
+
 def _short(words: list[str]) -> str:
-    return ", ".join(words[:3]) + (f" and {len(words) - 3} more nodes" if len(words) > 3 else "")
+    more = len(words) - 3
+    return ", ".join(words[:3]) + (f" and {more} more node{'s' if more > 1 else ''}" if more > 0 else "")
 
 
 def _no_room(books: Books, lane: LaneView) -> Waiting:
-    model = _open(books, lane)[0]
-    node = next(node for node in books.view.nodes if model in node.installed and not node.refuses)
+    able = [(node, model) for model in _open(books, lane) for node in books.loaders(books.wanted(lane, model))]
+    node, model = next(((node, model) for node, model in able if node.id not in books.plans), able[0])
     plan = books.plans.get(node.id)
     if plan:
         words = f"{model} is on no node; {node.name} loads {plan.variant.model} first"
-    elif node.probe:
-        words = f"{model} is on no node; {node.name} has just recovered and takes one task at a time"
     else:
         names = ", ".join(dict.fromkeys(it.model for it in node.resident)) or "what is there"
-        words = f"{model} is on no node; {node.name} can load it when {names} is idle"
+        words = f"{model} is on no node; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"
+    return Waiting(code=Waits.NO_ROOM, words=words)
+
+
+def _at_the_latest(books: Books, lane: LaneView) -> str:
+    """When something busy is displaced for it."""
     priority = min(books.left(lane))
     patience = books.view.parameters.patience[priority]
-    left = patience - (books.view.now - lane.queues[priority].oldest)
-    if left.total_seconds() > 0:
-        words += f", and makes room after {round(patience.total_seconds())} s of waiting"
-    return Waiting(code=Waits.NO_ROOM, words=words)
+    if books.view.now - lane.queues[priority].oldest < patience:
+        return f", and makes room after {round(patience.total_seconds())} s of waiting"
+    return ", or has been there long enough"
 
 
 def _known(books: Books, variant: Variant) -> bool:
