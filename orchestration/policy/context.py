@@ -4,7 +4,8 @@ The table is section 4 of Ollama's API as of 0.33. Runner options other than ``n
 a loaded model, so a request that sets one would make the node reload it; they are refused with that reason.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -13,6 +14,12 @@ from orchestration.errors import InvalidInput
 
 BUCKETS = (4096, 8192, 16384, 32768, 65536, 131072, 262144)
 """Context sizes in tokens. A request gets the smallest that holds what it asks for."""
+
+BYTES_PER_TOKEN = 3.5
+"""Of UTF-8, in round figures: a little more than most tokenizers of today make of English, and about a token for each
+character of Chinese. Who estimates too few cuts off the beginning of a prompt."""
+IMAGE_TOKENS = 1024
+"""Vision models take from a few hundred tokens for an image to a few thousand."""
 
 LARGEST = 2**63 - 1
 """Servers read whole numbers into 64 bits."""
@@ -116,3 +123,9 @@ def bucket(num_ctx: int | None, *, default: int) -> int:
     """
     wanted = default if num_ctx is None else num_ctx
     return next((size for size in BUCKETS if size >= wanted), BUCKETS[-1])
+
+
+def needed_tokens(texts: Iterable[str], *, images: int = 0, answer: float = 0) -> int:
+    """About as much context as these texts, images and an answer of so many tokens take together."""
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return math.ceil(size / BYTES_PER_TOKEN + images * IMAGE_TOKENS + answer)

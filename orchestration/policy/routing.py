@@ -17,10 +17,11 @@ def full_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownModel:
-    """``capabilities`` is empty where the server is too old to tell."""
+    """``capabilities`` is empty, ``context_length`` None where the server is too old to tell."""
 
     name: str
     capabilities: frozenset[str] = frozenset()
+    context_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +85,14 @@ def suggestion(names: Collection[str], known: Collection[str]) -> str:
     if known:
         return f"Installed are {', '.join(sorted(known)[:8])}; or pull it on a node first."
     return "No node has any model yet; connect a node or pull one."
+
+
+def with_room(models: Sequence[str], known: Mapping[str, KnownModel], tokens: int) -> tuple[tuple[str, ...], int]:
+    """Those of the models whose context holds so many tokens, and as many. If none does, those with the longest
+    context and its length."""
+    contexts = {name: known[name].context_length if name in known else None for name in models}
+    able = tuple(name for name, context in contexts.items() if context is None or context >= tokens)
+    if able:
+        return able, tokens
+    longest = max(context for context in contexts.values() if context is not None)
+    return tuple(name for name, context in contexts.items() if context == longest), longest

@@ -28,7 +28,7 @@ def assign(*, grants: Sequence[Grant], now: datetime) -> list[queue.AttemptJob]:
     """
     nodes = Node.objects.in_bulk({grant.node_id for grant in grants})
     waiting = Task.objects.filter(pk__in=[grant.task_id for grant in grants], status=TaskStatus.PENDING, token="")
-    locked = waiting.select_for_update().order_by("pk").only("pk", "attempt_count", "priority")
+    locked = waiting.select_for_update().order_by("pk").only("pk", "attempt_count", "priority", "message")
     pending = {task.pk: task for task in locked}
     wanted = [
         _attempt(grant, task, node, now)
@@ -54,7 +54,7 @@ def _attempt(grant: Grant, task: Task, node: Node, now: datetime) -> Attempt:
         slot=grant.slot,
         token=secrets.token_hex(16),
         queue=QUEUE_OF[Priority(task.priority)],
-        decision_reason=cut(grant.reason, REASON_LENGTH),
+        decision_reason=cut(". ".join(filter(None, (grant.reason, task.message))), REASON_LENGTH),
         estimated_tokens=grant.tokens,
         granted_at=now,
         lease_until=now + settings.DROVER_LEASE,

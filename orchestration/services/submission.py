@@ -15,9 +15,10 @@ from orchestration import events
 from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, TooManyWaiting, Unprocessable
 from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
-from orchestration.policy.context import bucket
-from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion
-from orchestration.policy.states import UNFINISHED, RunKind, TaskStatus
+from orchestration.policy.context import bucket, needed_tokens
+from orchestration.policy.estimates import OUTPUT_TOKENS
+from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion, with_room
+from orchestration.policy.states import UNFINISHED, RunKind, TaskStatus, TaskType
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
 from orchestration.services.specs import TaskSpec, checked
@@ -122,7 +123,7 @@ def _create(
     lanes = _Lanes(agent, allow_missing)
     now = timezone.now()
     tasks = [
-        _task(run, agent, actor, spec, lanes.lane(spec), position, now, blocked=sequential and position > 0)
+        _task(run, agent, actor, spec, *lanes.lane(spec), position, now, blocked=sequential and position > 0)
         for position, spec in enumerate(specs)
     ]
     for needed in tasks[:-1] if sequential else ():
@@ -135,7 +136,16 @@ def _create(
 
 
 def _task(
-    run: Run, agent: Agent, actor: Actor, spec: TaskSpec, lane: Lane, position: int, now: datetime, *, blocked: bool
+    run: Run,
+    agent: Agent,
+    actor: Actor,
+    spec: TaskSpec,
+    lane: Lane,
+    note: str,
+    position: int,
+    now: datetime,
+    *,
+    blocked: bool,
 ) -> Task:
     options = {**agent.options, **spec.parameters}
     options.pop("num_ctx", None)
@@ -147,6 +157,7 @@ def _task(
         agent=agent,
         agent_name=agent.name,
         lane=lane,
+        message=note,
         type=spec.type,
         title=spec.title.strip()[:160] or _title(spec),
         status=TaskStatus.BLOCKED if blocked else TaskStatus.PENDING,
@@ -195,24 +206,39 @@ class _Lanes:
         self._allow_missing = allow_missing
         self._known = known_models()
         self._sizes: dict[str, Any] = dict(ModelConfig.objects.values_list("model_name", "options__num_ctx"))
-        self._found: dict[tuple[str, str, Any], Lane] = {}
+        self._routes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._found: dict[tuple[str, tuple[str, ...], int], Lane] = {}
 
-    def lane(self, spec: TaskSpec) -> Lane:
-        num_ctx = spec.parameters.get("num_ctx", self._agent.options.get("num_ctx"))
-        key = (spec.type, spec.model_name, num_ctx)
+    def lane(self, spec: TaskSpec) -> tuple[Lane, str]:
+        """And a note for people where the task needs more context than usual. Who names a size gets that one."""
+        models, named = self._route(spec), spec.parameters.get("num_ctx")
+        size = self._size(named, models)
+        need = 0 if named is not None else _context_need(spec, self._agent)
+        if need <= size or not models:
+            return self._lane(spec.type, models, size), ""
+        models, room = with_room(models, self._known, need)
+        lane = self._lane(spec.type, models, max(size, bucket(room, default=size)))
+        return lane, _context_note(need, room, lane.num_ctx)
+
+    def _route(self, spec: TaskSpec) -> tuple[str, ...]:
+        key = (spec.type, spec.model_name)
+        if key not in self._routes:
+            found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
+            if not found.installed and not self._allow_missing:
+                raise self._unavailable(found, spec)
+            self._check_allowed(spec.model_name)
+            self._routes[key] = found.models
+        return self._routes[key]
+
+    def _lane(self, task_type: str, models: tuple[str, ...], size: int) -> Lane:
+        key = (task_type, models, size)
         if key not in self._found:
-            self._found[key] = self._make(spec, num_ctx)
+            self._found[key] = lane_of(self._agent, task_type, models, size)
         return self._found[key]
 
-    def _make(self, spec: TaskSpec, num_ctx: int | None) -> Lane:
-        found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
-        if not found.installed and not self._allow_missing:
-            raise self._unavailable(found, spec)
-        self._check_allowed(spec.model_name)
-        if num_ctx is None and found.models:
-            num_ctx = self._sizes.get(found.models[0])
-        size = bucket(num_ctx, default=settings.DROVER_DEFAULT_NUM_CTX)
-        return lane_of(self._agent, spec.type, found.models, size)
+    def _size(self, named: int | None, models: Sequence[str]) -> int:
+        usual = self._agent.options.get("num_ctx") or (self._sizes.get(models[0]) if models else None)
+        return bucket(usual if named is None else named, default=settings.DROVER_DEFAULT_NUM_CTX)
 
     def _check_allowed(self, wanted: str) -> None:
         allowed = [full_name(name) for name in self._agent.models]
@@ -232,6 +258,26 @@ class _Lanes:
         )
 
 
+def _context_need(spec: TaskSpec, agent: Agent) -> int:
+    """Tokens of context for prompt, images, tools and answer; each text of an embedding is read by itself."""
+    if spec.type == TaskType.EMBED:
+        return max(needed_tokens([text]) for text in ([spec.input] if isinstance(spec.input, str) else spec.input))
+    texts = [agent.system_prompt, json.dumps(spec.tools, ensure_ascii=False) if spec.tools else ""]
+    if spec.messages is None:
+        texts.append(str(spec.input))
+    for message in spec.messages or ():
+        calls = message.get("tool_calls")
+        texts += [message.get("content", ""), json.dumps(calls, ensure_ascii=False) if calls else ""]
+    wanted = spec.parameters.get("num_predict", agent.options.get("num_predict", 0))
+    return needed_tokens(texts, images=len(spec.images), answer=wanted if wanted > 0 else OUTPUT_TOKENS)
+
+
+def _context_note(need: int, room: int, num_ctx: int) -> str:
+    if need > room:
+        return f"About {need:,} tokens are more than the {room:,} that the model takes: the beginning is left out"
+    return f"A context of {num_ctx:,}, because prompt and answer take about {need:,} tokens"
+
+
 def lane_of(agent: Agent, task_type: str, models: Sequence[str], num_ctx: int) -> Lane:
     """The queue for tasks of this agent and type that may use these models, made when it is first needed."""
     key = hashlib.sha256(json.dumps([agent.pk, task_type, *models, num_ctx]).encode()).hexdigest()
@@ -243,8 +289,10 @@ def known_models() -> dict[str, KnownModel]:
     """What is installed on any enabled node, by full name; a node that is away still counts."""
     rows = NodeModel.objects.filter(installed=True, node__enabled=True)
     return {
-        name: KnownModel(name=name, capabilities=frozenset(capabilities))
-        for name, capabilities in rows.values_list("model__name", "model__capabilities").distinct()
+        name: KnownModel(name=name, capabilities=frozenset(capabilities), context_length=context)
+        for name, capabilities, context in rows.values_list(
+            "model__name", "model__capabilities", "model__context_length"
+        ).distinct()
     }
 
 

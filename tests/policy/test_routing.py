@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.policy.routing import AgentModels, KnownModel, full_name, route, suggestion, suits
+from orchestration.policy.routing import AgentModels, KnownModel, full_name, route, suggestion, suits, with_room
 
 KNOWN = {
     name: KnownModel(name=name, capabilities=frozenset(capabilities))
@@ -91,3 +91,24 @@ def test_words_for_a_model_that_is_nowhere() -> None:
     assert suggestion(["lama3.2:3b"], KNOWN) == "Did you mean llama3.2:3b?"
     assert suggestion(["zzzz"], KNOWN).startswith("Installed are llama3.2:3b")
     assert "No node has any model yet" in suggestion(["llama3.2:3b"], [])
+
+
+ROOM = {
+    "small:latest": KnownModel(name="small:latest", context_length=8192),
+    "large:latest": KnownModel(name="large:latest", context_length=32_768),
+    "old:latest": KnownModel(name="old:latest"),
+}
+
+
+@pytest.mark.parametrize(
+    ("models", "tokens", "able", "room"),
+    [
+        (("small:latest", "large:latest"), 8192, ("small:latest", "large:latest"), 8192),
+        (("small:latest", "large:latest"), 8193, ("large:latest",), 8193),
+        (("small:latest", "large:latest"), 40_000, ("large:latest",), 32_768),
+        (("small:latest", "old:latest"), 40_000, ("old:latest",), 40_000),
+        (("nowhere:latest",), 40_000, ("nowhere:latest",), 40_000),
+    ],
+)
+def test_models_with_room_for_a_prompt(models: tuple[str, ...], tokens: int, able: tuple[str, ...], room: int) -> None:
+    assert with_room(models, ROOM, tokens) == (able, room)

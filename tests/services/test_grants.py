@@ -34,6 +34,14 @@ def test_a_grant_holds_a_slot_with_a_token_a_lease_and_a_reason(
     assert job.queue == "normal"
 
 
+def test_what_a_task_was_told_while_it_waited_stays_with_the_reason(submit: Callable[..., Any], node: Node) -> None:
+    task = submit("x" * 14_000).tasks.get()
+    _assign(grant_for(task, node))
+    task.refresh_from_db()
+    note = "A context of 8,192, because prompt and answer take about 4,250 tokens"
+    assert (task.decision_reason, task.message) == (f"a free slot. {note}", "")
+
+
 @pytest.mark.parametrize(("priority", "queue"), [(0, "high"), (1, "normal"), (2, "low")])
 def test_the_queue_follows_the_priority(priority: int, queue: str, submitted_task: Task, node: Node) -> None:
     Task.objects.update(priority=priority)

@@ -18,7 +18,7 @@ from orchestration.errors import (
     TooManyWaiting,
     Unprocessable,
 )
-from orchestration.models import Agent, AuditEntry, Lane, ModelConfig, Node, Run, Task, TaskDependency
+from orchestration.models import Agent, AuditEntry, Lane, ModelConfig, Node, OllamaModel, Run, Task, TaskDependency
 from orchestration.permissions import Actor
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import submit
@@ -118,6 +118,67 @@ def test_the_context_comes_from_the_task_then_the_agent_then_the_model_then_the_
     assert size(plain) == 8192
     assert size(wide) == 16_384
     assert size(wide, replace(ONE, parameters={"num_ctx": 30_000})) == 32_768
+
+
+def _long(tokens: int) -> str:
+    return "x" * int(tokens * 3.5)
+
+
+def test_a_prompt_that_needs_more_context_moves_to_the_next_bucket_and_says_so(
+    as_bob: Actor, agent: Agent, node: Node
+) -> None:
+    specs = [replace(ONE, input=_long(tokens)) for tokens in (3000, 4000, 20_000)]
+    tasks = submit(actor=as_bob, agent=agent, specs=specs).tasks.select_related("lane").order_by("position")
+    assert [task.lane.num_ctx for task in tasks] == [4096, 8192, 32_768]
+    assert [task.message for task in tasks] == [
+        "",
+        "A context of 8,192, because prompt and answer take about 4,250 tokens",
+        "A context of 32,768, because prompt and answer take about 20,250 tokens",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ({"parameters": {"num_predict": 5000}}, 8192),
+        ({"parameters": {"num_predict": -1}}, 4096),
+        ({"images": ["aGVsbG8="] * 4}, 8192),
+        ({"parameters": {"num_ctx": 4096}, "input": _long(9000)}, 4096),
+        ({"type": "chat", "input": "", "messages": [{"role": "user", "content": _long(2000)}] * 2}, 8192),
+        ({"type": "chat", "tools": [{"type": "function", "function": {"description": _long(5000)}}]}, 8192),
+        ({"type": "embed", "input": [_long(3000), _long(3000)]}, 4096),
+        ({"type": "embed", "input": [_long(10), _long(5000)]}, 8192),
+    ],
+)
+def test_answer_images_and_tools_take_context_too(
+    fields: dict[str, Any], size: int, as_bob: Actor, agent: Agent, node: Node
+) -> None:
+    assert submit(actor=as_bob, agent=agent, specs=[replace(ONE, **fields)]).tasks.get().lane.num_ctx == size
+
+
+def test_the_usual_size_of_agent_or_model_is_outgrown_as_well(
+    as_bob: Actor, make_agent: Callable[..., Agent], node: Node
+) -> None:
+    wide = make_agent("wide", options={"num_ctx": 8192}, system_prompt=_long(8000))
+    assert submit(actor=as_bob, agent=wide, specs=[ONE]).tasks.get().lane.num_ctx == 16_384
+
+
+def test_no_more_context_is_asked_for_than_the_model_takes(as_bob: Actor, agent: Agent, node: Node) -> None:
+    OllamaModel.objects.update(context_length=8192)
+    task = submit(actor=as_bob, agent=agent, specs=[replace(ONE, input=_long(20_000))]).tasks.get()
+    assert task.lane.num_ctx == 8192
+    assert task.message == "About 20,250 tokens are more than the 8,192 that the model takes: the beginning is left out"
+
+
+def test_of_several_models_those_are_taken_that_hold_the_prompt(
+    as_bob: Actor, make_agent: Callable[..., Agent], make_node: Callable[..., Node]
+) -> None:
+    make_node(models=("llama3.2:latest", "qwen3:8b"))
+    OllamaModel.objects.filter(name="llama3.2:latest").update(context_length=8192)
+    either = make_agent("either", models=["llama3.2", "qwen3:8b"])
+    specs = [replace(ONE, model_name="", input=text) for text in ("Short.", _long(20_000))]
+    tasks = submit(actor=as_bob, agent=either, specs=specs).tasks.order_by("position")
+    assert [task.lane.models for task in tasks] == [["llama3.2:latest", "qwen3:8b"], ["qwen3:8b"]]
 
 
 def test_one_bad_task_of_many_is_named_and_refuses_all(as_bob: Actor, agent: Agent, node: Node) -> None:
