@@ -8,13 +8,15 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from redis.client import Pipeline
 from rq import worker_registration
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job, JobStatus
-from rq.utils import now
+from rq.registry import FinishedJobRegistry, StartedJobRegistry
+from rq.utils import current_timestamp, now, utcformat
 from rq.worker import BaseWorker, WorkerStatus
 
 from orchestration.engine.handles import Handle, Outcome
@@ -55,23 +57,31 @@ class Books:
             return None
         return job
 
-    def open(self, handles: Iterable[Handle]) -> None:
-        """From here on a stop command finds this worker."""
+    def open(self, handles: Sequence[Handle]) -> None:
+        """From here on a stop command finds this worker. What else RQ keeps of a running job is written for attempts
+        that last until the next heartbeat: most do not."""
         with self._connection.pipeline(transaction=False) as pipe:
             for handle in handles:
                 job = handle.job
-                handle.execution = Execution.create(job, EXECUTION_SECONDS, pipe, worker_name=self._worker.name)
+                if handle.is_attempt:
+                    handle.execution = Execution(uuid4().hex, job.id, self._connection, self._worker.name)
+                else:
+                    handle.execution = Execution.create(job, EXECUTION_SECONDS, pipe, worker_name=self._worker.name)
                 job.prepare_for_execution(self._worker.name, pipeline=pipe)
                 pipe.expire(job.key, FAILURE_SECONDS)
-                self._worker.set_current_job_id(job.id, pipeline=pipe)
+            self._enter(handles, pipe)
+            if handles:
+                self._worker.set_current_job_id(handles[-1].job.id, pipeline=pipe)
             self._worker.set_state(WorkerStatus.BUSY, pipeline=pipe)
             pipe.execute()
 
     def close(self, ended: Sequence[Ended], still_running: str | None) -> None:
         attempts = [(handle, outcome) for handle, outcome in ended if handle.is_attempt]
         with self._connection.pipeline(transaction=False) as pipe:
+            self._close_attempts(pipe, [each for each in attempts if not each[1].error])
             for handle, outcome in attempts:
-                self._close_attempt(pipe, handle, outcome)
+                if outcome.error:
+                    self._close_failed(pipe, handle, outcome.error)
             self._worker.set_current_job_id(still_running, pipeline=pipe)
             self._worker.set_state(WorkerStatus.BUSY if still_running else WorkerStatus.IDLE, pipeline=pipe)
             pipe.execute()
@@ -79,9 +89,29 @@ class Books:
             if not handle.is_attempt:
                 self._close_ordinary(handle, outcome)
 
-    def _close_attempt(self, pipe: Pipeline, handle: Handle, outcome: Outcome) -> None:
-        """The attempt's own outcome is in the database: for RQ a job that failed or was stopped well has done its
-        work, and only a fault of ours is kept as failed."""
+    def _close_attempts(self, pipe: Pipeline, ended: Sequence[Ended]) -> None:
+        """What came of an attempt is in the database: for RQ a job that failed or was stopped well has done its work.
+        It gets its status, and everything that can be said of many in one command is."""
+        if not ended:
+            return
+        at = now()
+        for handle, outcome in ended:
+            job = handle.job
+            job.ended_at = at
+            status = JobStatus.STOPPED if outcome.stopped else JobStatus.FINISHED
+            pipe.hset(job.key, mapping={"status": status, "ended_at": utcformat(at)})
+            pipe.expire(job.key, RESULT_SECONDS)
+        handles = [handle for handle, _ in ended]
+        for queue, some in _by_queue(handles):
+            until = current_timestamp() + RESULT_SECONDS
+            pipe.zadd(FinishedJobRegistry.key_template.format(queue), {handle.job.id: until for handle in some})
+        self._leave(handles, pipe)
+        worked = sum((at - (handle.job.started_at or at) for handle in handles), timedelta())
+        pipe.hincrby(self._worker.key, "successful_job_count", len(handles))
+        self._worker.increment_total_working_time(worked, pipe)
+
+    def _close_failed(self, pipe: Pipeline, handle: Handle, error: str) -> None:
+        """A fault of ours is kept as failed, with everything RQ knows of it."""
         job, execution = handle.job, handle.execution
         job.ended_at = now()
         times: dict[str, Any] = {
@@ -90,19 +120,11 @@ class Books:
             "execution_started_at": execution.created_at if execution else None,
             "execution_ended_at": job.ended_at,
         }
-        if outcome.error:
-            job.set_status(JobStatus.FAILED, pipeline=pipe)
-            job._handle_failure(outcome.error, pipeline=pipe, **times)
-            self._worker.increment_failed_job_count(pipeline=pipe)
-        else:
-            job._handle_success(RESULT_SECONDS, pipeline=pipe, **times)
-            if outcome.stopped:
-                job.set_status(JobStatus.STOPPED, pipeline=pipe)
-            job.cleanup(RESULT_SECONDS, pipeline=pipe, remove_from_queue=False)
-            self._worker.increment_successful_job_count(pipeline=pipe)
+        job.set_status(JobStatus.FAILED, pipeline=pipe)
+        job._handle_failure(error, pipeline=pipe, **times)
+        self._leave([handle], pipe)
+        self._worker.increment_failed_job_count(pipeline=pipe)
         self._worker.increment_total_working_time(job.ended_at - (job.started_at or job.ended_at), pipe)
-        if execution:
-            execution.delete(job, pipeline=pipe)
 
     def _close_ordinary(self, handle: Handle, outcome: Outcome) -> None:
         """A job that is none of ours gets all that RQ does for it: results, retries, dependents."""
@@ -125,16 +147,30 @@ class Books:
             worker.heartbeat(worker.worker_ttl, pipeline=pipe)
             pipe.hset(worker.key, mapping=worker.serialize() | {"state": worker.get_state()})
             worker_registration.register(worker, pipe)
-            for handle in running:
-                if handle.execution is not None:
-                    handle.execution.last_heartbeat = now()
-                    handle.execution.save(EXECUTION_SECONDS, pipeline=pipe)
-                    self._enter(handle.execution, handle.job, pipe)
+            held = [handle for handle in running if handle.execution is not None]
+            for handle in held:
+                self._write_execution(handle.job, handle.execution, pipe)
+            self._enter(held, pipe)
             pipe.execute()
 
-    def _enter(self, execution: Execution, job: Job, pipe: Pipeline) -> None:
-        job.started_job_registry.add_execution(execution, pipeline=pipe, ttl=EXECUTION_SECONDS)
-        job.execution_registry.add(execution=execution, ttl=EXECUTION_SECONDS, pipeline=pipe)
+    def _write_execution(self, job: Job, execution: Execution | None, pipe: Pipeline) -> None:
+        if execution is not None:
+            execution.last_heartbeat = now()
+            execution.save(EXECUTION_SECONDS, pipeline=pipe)
+            job.execution_registry.add(execution=execution, ttl=EXECUTION_SECONDS, pipeline=pipe)
+
+    def _enter(self, handles: Iterable[Handle], pipe: Pipeline) -> None:
+        """Among what runs, until it is overdue for the next heartbeat."""
+        for queue, some in _by_queue(handles):
+            until = current_timestamp() + EXECUTION_SECONDS
+            pipe.zadd(StartedJobRegistry.key_template.format(queue), dict.fromkeys(_executions(some), until))
+
+    def _leave(self, handles: Iterable[Handle], pipe: Pipeline) -> None:
+        for queue, some in _by_queue(handles):
+            if executions := _executions(some):
+                pipe.zrem(StartedJobRegistry.key_template.format(queue), *executions)
+                pipe.delete(*(handle.execution.key for handle in some if handle.execution))
+            pipe.delete(*(handle.job.execution_registry.key for handle in some))
 
     def maintain_if_due(self) -> None:
         """Clears away what dead workers left in the registries."""
@@ -150,3 +186,14 @@ class Books:
 
     def register_death(self) -> None:
         self._worker.register_death()  # type: ignore[no-untyped-call]
+
+
+def _by_queue(handles: Iterable[Handle]) -> Iterable[tuple[str, list[Handle]]]:
+    found: dict[str, list[Handle]] = {}
+    for handle in handles:
+        found.setdefault(handle.job.origin, []).append(handle)
+    return found.items()
+
+
+def _executions(handles: Iterable[Handle]) -> list[str]:
+    return [handle.execution.composite_key for handle in handles if handle.execution]

@@ -4,13 +4,12 @@ import time
 
 from rq.executions import Execution
 from rq.job import Job, JobStatus
-from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
 from orchestration.engine.handles import Handle, Outcome
 from orchestration.engine.rq_bookkeeping import EXECUTION_SECONDS
-from orchestration.queue import FAILURE_SECONDS, RESULT_SECONDS
+from orchestration.queue import FAILURE_SECONDS, RESULT_SECONDS, RUN_ATTEMPT
 
 
 def test_opened_a_job_is_started_here_and_will_not_stay_for_ever(idle_worker, books, handle, rq_connection):
@@ -18,11 +17,43 @@ def test_opened_a_job_is_started_here_and_will_not_stay_for_ever(idle_worker, bo
     job = Job.fetch("attempt-1", connection=rq_connection, serializer=JSONSerializer)
     assert (job.get_status(), job.worker_name) == (JobStatus.STARTED, "w-1")
     assert "attempt-1" in job.started_job_registry
-    assert 0 < rq_connection.ttl(handle.execution.key) <= EXECUTION_SECONDS
     assert 3600 < rq_connection.ttl(job.key) <= FAILURE_SECONDS
     assert idle_worker.get_current_job_id() == "attempt-1"
     assert idle_worker.get_state() == "busy"
-    assert job.get_executions()[0].worker_name == "w-1"
+
+
+def test_what_lasts_until_a_heartbeat_is_an_execution_that_rqs_pages_show(books, handle, rq_connection):
+    books.open([handle])
+    assert handle.job.get_executions() == []
+    books.beat([handle])
+    assert handle.job.get_executions()[0].worker_name == "w-1"
+    assert 0 < rq_connection.ttl(handle.execution.key) <= EXECUTION_SECONDS
+    books.close([(handle, Outcome())], still_running=None)
+    assert not rq_connection.exists(handle.execution.key, handle.job.execution_registry.key)
+
+
+def test_many_are_opened_and_closed_with_few_commands(idle_worker, books, normal, rq_connection):
+    def commands():
+        return rq_connection.info("stats")["total_commands_processed"]
+
+    for number in range(20):
+        normal.enqueue(RUN_ATTEMPT, number, "token", job_id=f"attempt-{number}", ttl=15, job_timeout=-1)
+    jobs = books.fetch([normal.pop_job_id() for _ in range(20)])
+    handles = [Handle(job) for job in jobs]
+    before = commands()
+    books.open(handles)
+    assert rq_connection.zcard("rq:wip:normal") == 20
+    books.close([(handle, Outcome()) for handle in handles], still_running=None)
+    assert commands() - before < 20 * 5
+    assert (rq_connection.zcard("rq:wip:normal"), rq_connection.zcard("rq:finished:normal")) == (0, 20)
+    idle_worker.refresh()
+    assert idle_worker.successful_job_count == 20
+
+
+def test_opening_nothing_leaves_what_runs_as_it_is(idle_worker, books, handle):
+    books.open([handle])
+    books.open([])
+    assert idle_worker.get_current_job_id() == "attempt-1"
 
 
 def test_closed_a_job_is_finished_and_leaves_soon(idle_worker, books, handle, rq_connection):
@@ -30,7 +61,6 @@ def test_closed_a_job_is_finished_and_leaves_soon(idle_worker, books, handle, rq
     books.close([(handle, Outcome())], still_running=None)
     job = Job.fetch("attempt-1", connection=rq_connection, serializer=JSONSerializer)
     assert job.get_status() == JobStatus.FINISHED
-    assert job.latest_result().type == Result.Type.SUCCESSFUL
     assert "attempt-1" in job.finished_job_registry
     assert rq_connection.zcard("rq:wip:normal") == 0
     assert not rq_connection.exists(handle.execution.key)

@@ -6,7 +6,7 @@ import pytest
 from rq import worker_registration
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
-from rq.registry import StartedJobRegistry
+from rq.registry import FinishedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.suspension import WORKERS_SUSPENDED, is_suspended, resume, suspend
 from rq.worker import BaseWorker
@@ -19,21 +19,17 @@ from tests.engine.conftest import wait_until
 @pytest.mark.parametrize(
     ("owner", "name", "parameters"),
     [
-        (Job, "_handle_success", ["result_ttl", "pipeline", "worker_name", "execution_id"]),
         (Job, "_handle_failure", ["exc_string", "pipeline", "worker_name", "execution_id"]),
         (Job, "restore", ["raw_data"]),
         (Job, "prepare_for_execution", ["worker_name", "pipeline"]),
-        (Job, "cleanup", ["ttl", "pipeline", "remove_from_queue"]),
         (Job, "set_status", ["status", "pipeline"]),
         (Execution, "create", ["job", "ttl", "pipeline", "worker_name"]),
         (Execution, "save", ["ttl", "pipeline"]),
-        (Execution, "delete", ["job", "pipeline"]),
+        (Execution, "__init__", ["id", "job_id", "connection", "worker_name"]),
         (ExecutionRegistry, "add", ["execution", "ttl", "pipeline"]),
-        (StartedJobRegistry, "add_execution", ["execution", "pipeline", "ttl"]),
         (BaseWorker, "set_current_job_id", ["job_id", "pipeline"]),
         (BaseWorker, "set_state", ["state", "pipeline"]),
         (BaseWorker, "heartbeat", ["timeout", "pipeline"]),
-        (BaseWorker, "increment_successful_job_count", ["pipeline"]),
         (BaseWorker, "increment_failed_job_count", ["pipeline"]),
         (BaseWorker, "increment_total_working_time", ["job_execution_time", "pipeline"]),
         (BaseWorker, "handle_job_success", ["job", "queue", "started_job_registry"]),
@@ -52,6 +48,23 @@ from tests.engine.conftest import wait_until
 )
 def test_the_name_is_there_and_takes_what_we_give(owner, name, parameters):
     assert set(parameters) <= set(inspect.signature(getattr(owner, name)).parameters)
+
+
+def test_the_registries_are_sorted_sets_with_these_names(normal, handle, rq_connection):
+    started, finished = StartedJobRegistry(queue=normal), FinishedJobRegistry(queue=normal)
+    assert started.key == StartedJobRegistry.key_template.format("normal")
+    assert finished.key == FinishedJobRegistry.key_template.format("normal")
+    with rq_connection.pipeline() as pipe:
+        execution = Execution.create(handle.job, 20, pipe, worker_name="w-1")
+        pipe.execute()
+    assert rq_connection.zrange(started.key, 0, -1) == [execution.composite_key.encode()]
+    finished.add(handle.job, 60)
+    assert rq_connection.zrange(finished.key, 0, -1) == [b"attempt-1"]
+
+
+def test_the_counter_of_good_ends_has_this_name(idle_worker, rq_connection):
+    idle_worker.increment_successful_job_count()
+    assert rq_connection.hget(idle_worker.key, "successful_job_count") == b"1"
 
 
 @pytest.mark.parametrize(
