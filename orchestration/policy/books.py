@@ -25,6 +25,7 @@ class Books:
         """To be changed by ``commit`` and ``drop`` only."""
         self._holders: dict[Variant, tuple[NodeView, ...]] = {}
         self._loaders: dict[Variant, tuple[NodeView, ...]] = {}
+        self._wanted: dict[tuple[int, str], Variant] = {}
         self.models = Counter({name: rule.in_flight for name, rule in view.models.items()})
         self.agents = Counter({agent: rule.in_flight for agent, rule in view.agents.items()})
         self.shares = Counter({share: rule.in_flight for share, rule in view.shares.items()})
@@ -32,6 +33,8 @@ class Books:
         self.room = view.worker_room
         self.taken: Counter[tuple[int, int]] = Counter()
         """Grants by (lane, priority)."""
+        self.queued: dict[str, int] = {}
+        """By model: the smallest context that a waiting task needs. Known once FILL is done."""
         self.any_user_limit = any(not self.was_open(share) for share in view.shares)
         self.at_user_limit: dict[int, int] = {}
         """By lane: a user whose limit is all that keeps its tasks from starting."""
@@ -44,8 +47,12 @@ class Books:
 
     def wanted(self, lane: LaneView, model: str) -> Variant:
         """What the lane needs: Ollama cuts a context to the one the model was trained with."""
-        most = self.rule(model).context_length
-        return Variant(model=model, num_ctx=min(lane.num_ctx, most) if most else lane.num_ctx)
+        known = self._wanted.get((lane.num_ctx, model))
+        if known is None:
+            most = self.rule(model).context_length
+            known = Variant(model=model, num_ctx=min(lane.num_ctx, most) if most else lane.num_ctx)
+            self._wanted[lane.num_ctx, model] = known
+        return known
 
     def model_open(self, model: str) -> bool:
         rule = self.rule(model)

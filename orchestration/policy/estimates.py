@@ -4,8 +4,10 @@ Each figure is an exponentially weighted mean. Where there is none yet, the near
 variant on another node, then the same node with another, then a plain default.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 
 WEIGHT = 0.2
@@ -47,10 +49,10 @@ def work_tokens(output_tokens: float, prompt_tokens: float) -> float:
     return output_tokens + prompt_tokens * PROMPT_SHARE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimates:
     """``tokens_per_second``: of a single stream alone on the node. ``load_seconds``, ``run_seconds`` alike by place;
-    ``output_tokens`` by (agent, type), counted as ``work_tokens``."""
+    ``output_tokens`` by (agent, type), counted as ``work_tokens``. Kept over many decisions, as are the means."""
 
     tokens_per_second: Mapping[Place, float] = field(default_factory=dict)
     load_seconds: Mapping[Place, float] = field(default_factory=dict)
@@ -63,28 +65,49 @@ class Estimates:
 
     def speed(self, node: int, model: str) -> float:
         """Tokens a second of a single stream."""
-        known = self.tokens_per_second
-        if (node, model) in known:
-            return known[node, model]
-        return _relative(known, node, model, TOKENS_PER_SECOND)
+        known = self.tokens_per_second.get((node, model))
+        if not known:
+            known = self._speeds[0].get(model) or self._speeds[1].get(node) or TOKENS_PER_SECOND
+        return known
 
     def load(self, node: int, model: str, size_bytes: int) -> float:
         """Seconds a load takes, unloads before it included."""
-        if (node, model) in self.load_seconds:
-            return self.load_seconds[node, model]
-        same = [seconds for (_, other), seconds in self.load_seconds.items() if other == model]
-        return fmean(same) if same else LOAD_BASE_SECONDS + size_bytes / LOAD_BYTES_PER_SECOND
+        known = self.load_seconds.get((node, model))
+        if known is None:
+            known = self._loads[0].get(model)
+        return LOAD_BASE_SECONDS + size_bytes / LOAD_BYTES_PER_SECOND if known is None else known
 
     def run(self, node: int, model: str) -> float:
         """Seconds from start to end of a run."""
-        if (node, model) in self.run_seconds:
-            return self.run_seconds[node, model]
-        return _relative(self.run_seconds, None, model, RUN_SECONDS)
+        known = self.run_seconds.get((node, model))
+        if known is None:
+            known = self._runs[0].get(model)
+        return RUN_SECONDS if known is None else known
+
+    def knows_runs(self, model: str) -> bool:
+        return model in self._runs[0]
+
+    @cached_property
+    def _speeds(self) -> "_Means":
+        return _means(self.tokens_per_second)
+
+    @cached_property
+    def _loads(self) -> "_Means":
+        return _means(self.load_seconds)
+
+    @cached_property
+    def _runs(self) -> "_Means":
+        return _means(self.run_seconds)
 
 
-def _relative(known: Mapping[Place, float], node: int | None, model: str, default: float) -> float:
-    same_model = [value for (_, other), value in known.items() if other == model]
-    if same_model:
-        return fmean(same_model)
-    same_node = [value for (other, _), value in known.items() if other == node]
-    return fmean(same_node) if same_node else default
+_Means = tuple[dict[str, float], dict[int, float]]
+
+
+def _means(known: Mapping[Place, float]) -> _Means:
+    """By model and by node."""
+    models: dict[str, list[float]] = defaultdict(list)
+    nodes: dict[int, list[float]] = defaultdict(list)
+    for (node, model), value in known.items():
+        models[model].append(value)
+        nodes[node].append(value)
+    return {it: fmean(of) for it, of in models.items()}, {it: fmean(of) for it, of in nodes.items()}

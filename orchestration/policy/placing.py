@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from orchestration.policy.books import Books
+from orchestration.policy.books import UNLIMITED, Books
 from orchestration.policy.decision import Abort, Planned
 from orchestration.policy.estimates import batch_gain
 from orchestration.policy.fleet import LaneView, NodeView, Plan, Run, Variant
@@ -53,6 +53,8 @@ def place(books: Books) -> dict[Variant, Want]:
     if not books.view.workers_alive:
         return {}
     wants = _wants(books)
+    for variant in wants:
+        books.queued[variant.model] = min(variant.num_ctx, books.queued.get(variant.model, UNLIMITED))
     held = {variant: len(books.holders(variant)) for variant in wants}
     _withdraw(books, wants)
     order = sorted(wants, key=lambda it: (wants[it].late, wants[it].priority, -wants[it].count / (held[it] + 1), it))
@@ -209,7 +211,7 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
     want, parameters, estimates = wants[variant], books.view.parameters, books.view.estimates
     load = estimates.load(node.id, variant.model, needed_bytes(node, variant))
     kept = {it: _is_kept(books, want, node, it, load) for it in node.resident}
-    busy = {it: _is_busy(books, wants, node, it) for it in node.resident}
+    busy = {it: _is_busy(books, node, it) for it in node.resident}
     ranked = sorted(
         node.resident, key=lambda it: (kept[it], busy[it], books.in_use(node, it) > 0, _last_used(node, it), it)
     )
@@ -238,9 +240,9 @@ def _is_kept(books: Books, want: Want, node: NodeView, it: Variant, load: float)
     return rate * back > books.view.parameters.hot
 
 
-def _is_busy(books: Books, wants: dict[Variant, Want], node: NodeView, it: Variant) -> bool:
+def _is_busy(books: Books, node: NodeView, it: Variant) -> bool:
     """Queued tasks for it, runs of ours, or requests of others."""
-    queued = any(it.serves(variant) for variant in wants)
+    queued = it.num_ctx >= books.queued.get(it.model, UNLIMITED)
     return queued or books.in_use(node, it) > 0 or node.resident[it].busy_outside
 
 

@@ -108,13 +108,14 @@ def _models(books: Books, lane: LaneView) -> Found:
 
 def _nodes(books: Books, lane: LaneView) -> Found:
     """When every node that has one of the models takes nothing, or could not load it."""
+    wanted = [books.wanted(lane, model) for model in _open(books, lane)]
+    if any(books.loaders(variant) or books.holders(variant) for variant in wanted):
+        return None
     able = [(node, model) for model in _open(books, lane) for node in books.view.nodes if model in node.installed]
     if all(node.refuses for node, _ in able):
         return Waiting(code=Waits.NODE_UNAVAILABLE, words=_first(node.refuses for node, _ in able))
-    usable = [(node, model) for node, model in able if not node.refuses]
-    held = any(books.serving(node, books.wanted(lane, model)) for node, model in usable)
-    refusals = [node.refusal(books.wanted(lane, model)) for node, model in usable]
-    return Waiting(code=Waits.LOAD_FAILED, words=refusals[0]) if not held and all(refusals) else None
+    words = _first(node.refusal(books.wanted(lane, model)) for node, model in able if not node.refuses)
+    return Waiting(code=Waits.LOAD_FAILED, words=words)
 
 
 def _open(books: Books, lane: LaneView) -> list[str]:
@@ -230,7 +231,7 @@ def _at_the_latest(books: Books, lane: LaneView) -> str:
 
 
 def _known(books: Books, variant: Variant) -> bool:
-    return any(model == variant.model for _, model in books.view.estimates.run_seconds)
+    return books.view.estimates.knows_runs(variant.model)
 
 
 def _rate(books: Books, node: NodeView, variant: Variant) -> float | None:
