@@ -15,50 +15,56 @@ COUNTED = 200
 SHARES = 16
 """Users looked at for one lane and class at once: those who were served least."""
 
-# Literals, not parameters: SQLite takes a partial index only where the query itself implies its condition.
+# Literals, not parameters: SQLite takes a partial index only where the query itself implies its condition. And it has
+# to be told which: without statistics it prefers the index on the status.
 _READY = "status = 'pending' AND not_before IS NULL"
+_UNFINISHED = "status IN ('assigned', 'blocked', 'pending', 'running')"
 _WAITING = f"""
 WITH RECURSIVE lanes(id) AS (
-    SELECT MIN(lane_id) FROM orchestration_task WHERE {_READY}
+    SELECT MIN(lane_id) FROM orchestration_task {{by_age}} WHERE {_READY}
     UNION ALL
-    SELECT (SELECT MIN(lane_id) FROM orchestration_task WHERE {_READY} AND lane_id > lanes.id)
+    SELECT (SELECT MIN(lane_id) FROM orchestration_task {{by_age}} WHERE {_READY} AND lane_id > lanes.id)
     FROM lanes WHERE lanes.id IS NOT NULL
 )
 SELECT lanes.id, classes.priority,
-    (SELECT MIN(ready_at) FROM orchestration_task
+    (SELECT MIN(ready_at) FROM orchestration_task {{by_age}}
      WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority),
     (SELECT COUNT(*) FROM (
-        SELECT 1 FROM orchestration_task
+        SELECT 1 FROM orchestration_task {{by_age}}
         WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority LIMIT {COUNTED}) AS counted)
 FROM lanes, (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) AS classes
 WHERE lanes.id IS NOT NULL
 """
 _SHARES_OF_LANE = f"""
 WITH RECURSIVE shares(share) AS (
-    SELECT MIN(share) FROM orchestration_task WHERE {_READY} AND lane_id = %s AND priority = %s
+    SELECT MIN(share) FROM orchestration_task {{by_share}} WHERE {_READY} AND lane_id = %s AND priority = %s
     UNION ALL
-    SELECT (SELECT MIN(share) FROM orchestration_task
+    SELECT (SELECT MIN(share) FROM orchestration_task {{by_share}}
             WHERE {_READY} AND lane_id = %s AND priority = %s AND share > shares.share)
     FROM shares WHERE shares.share IS NOT NULL
 )
 SELECT share FROM shares WHERE share IS NOT NULL
 """
-_UNFINISHED = "status IN ('assigned', 'blocked', 'pending', 'running')"
 _SHARES = f"""
 WITH RECURSIVE shares(share) AS (
-    SELECT MIN(share) FROM orchestration_task WHERE {_UNFINISHED}
+    SELECT MIN(share) FROM orchestration_task {{unfinished}} WHERE {_UNFINISHED}
     UNION ALL
-    SELECT (SELECT MIN(share) FROM orchestration_task WHERE {_UNFINISHED} AND share > shares.share)
+    SELECT (SELECT MIN(share) FROM orchestration_task {{unfinished}} WHERE {_UNFINISHED} AND share > shares.share)
     FROM shares WHERE shares.share IS NOT NULL
 )
 SELECT share FROM shares WHERE share IS NOT NULL
 """
 _HEADS = f"""
 SELECT * FROM (
-    SELECT id, share, line_at, node_id, error_code FROM orchestration_task
+    SELECT id, share, line_at, node_id, error_code FROM orchestration_task {{by_share}}
     WHERE {_READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
 ) AS heads
 """
+_INDEXES = {
+    "by_age": "task_ready_by_age",
+    "by_share": "task_ready_by_share",
+    "unfinished": "task_unfinished_by_share",
+}
 
 
 def waiting_lanes() -> list[LaneView]:
@@ -84,9 +90,8 @@ def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Seque
 
     def heads(lane_id: int, priority: int, most: int) -> Sequence[Head]:
         found = [share for (share,) in _rows(_SHARES_OF_LANE, lane_id, priority, lane_id, priority)]
-        served_least = sorted(found, key=lambda it: (not _may(shares, it), _service(shares, it)))
+        served_least = sorted((share for share in found if _may(shares, share)), key=lambda it: _service(shares, it))
         chosen = served_least[: min(SHARES, max(1, most))]
-        chosen = [share for share in chosen if _may(shares, share)] or chosen[:1]
         if not chosen:
             return []
         query = " UNION ALL ".join([_HEADS] * len(chosen))
@@ -110,8 +115,13 @@ def _service(shares: Mapping[int, ShareRule], share: int) -> float:
 
 def _rows(query: str, *arguments: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(query, arguments)
+        cursor.execute(_with_indexes(query), arguments)
         return list(cursor.fetchall())
+
+
+def _with_indexes(query: str) -> str:
+    named = connection.vendor == "sqlite"
+    return query.format(**{place: f"INDEXED BY {name}" if named else "" for place, name in _INDEXES.items()})
 
 
 def _moment(value: datetime | str) -> datetime:
