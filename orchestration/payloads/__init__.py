@@ -36,6 +36,7 @@ from orchestration.payloads.tasks import (
     task_payload,
     task_row,
 )
+from orchestration.payloads.waiting import Wait, WaitingPayload
 
 __all__ = [
     "PUBLIC_STATUS",
@@ -58,6 +59,8 @@ __all__ = [
     "TaskPayload",
     "TaskRow",
     "Totals",
+    "Wait",
+    "WaitingPayload",
     "agent",
     "attempt",
     "audit_entry",

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 from orchestration.models import Task
 from orchestration.payloads.attempts import AttemptPayload
 from orchestration.payloads.base import iso, owner_name, stamp
+from orchestration.payloads.waiting import Wait, WaitingPayload
 from orchestration.policy.states import Phase, TaskStatus
 
 PUBLIC_STATUS = {
@@ -57,6 +58,7 @@ class TaskRow(TypedDict):
     attempt_id: int | None
     tags: list[str]
     waiting_reason: str | None
+    waiting: WaitingPayload | None
     error_code: str | None
     error: str | None
     prompt_tokens: int | None
@@ -110,6 +112,7 @@ class TaskPayload(TypedDict):
     model_used: str | None
     decision_reason: str | None
     waiting_reason: str | None
+    waiting: WaitingPayload | None
     error_code: str | None
     started_at: str | None
     thinking: str
@@ -154,7 +157,7 @@ def tokens_per_second(task: Task) -> float | None:
     return task.output_tokens / task.decode_seconds
 
 
-def task_row(task: Task, *, progress: Progress | None = None, waiting_reason: str | None = None) -> TaskRow:
+def task_row(task: Task, *, progress: Progress | None = None, wait: Wait | None = None) -> TaskRow:
     live = _live(task, progress)
     return TaskRow(
         id=task.pk,
@@ -178,7 +181,8 @@ def task_row(task: Task, *, progress: Progress | None = None, waiting_reason: st
         attempts=task.attempt_count,
         attempt_id=task.attempt_id,
         tags=task.tags,
-        waiting_reason=waiting_reason,
+        waiting_reason=wait.sentence if wait else None,
+        waiting=wait.detail if wait else None,
         error_code=task.error_code or None,
         error=task.error or None,
         prompt_tokens=task.prompt_tokens,
@@ -230,7 +234,7 @@ def output_of(task: Task) -> Any:
     return task.vectors if task.vectors is not None else task.output
 
 
-def task_payload(task: Task, *, progress: Progress | None = None, waiting_reason: str | None = None) -> TaskPayload:
+def task_payload(task: Task, *, progress: Progress | None = None, wait: Wait | None = None) -> TaskPayload:
     live = _live(task, progress)
     return TaskPayload(
         id=task.pk,
@@ -257,7 +261,8 @@ def task_payload(task: Task, *, progress: Progress | None = None, waiting_reason
         node=task.node_name or None,
         model_used=task.model_used or None,
         decision_reason=task.decision_reason or None,
-        waiting_reason=waiting_reason,
+        waiting_reason=wait.sentence if wait else None,
+        waiting=wait.detail if wait else None,
         error_code=task.error_code or None,
         started_at=iso(task.started_at),
         thinking=task.thinking,

@@ -27,7 +27,7 @@ from orchestration.queries.tasks import (
     task_rows_by_id,
     unfinished_in_run,
 )
-from orchestration.queries.waiting import waiting_reasons
+from orchestration.queries.waiting import waits
 
 __all__ = [
     "Page",
@@ -57,6 +57,6 @@ __all__ = [
     "task_rows",
     "task_rows_by_id",
     "unfinished_in_run",
-    "waiting_reasons",
+    "waits",
     "workers",
 ]

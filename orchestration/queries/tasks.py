@@ -16,7 +16,7 @@ from orchestration.payloads import PUBLIC_STATUS, Progress, RunPayload, TaskPayl
 from orchestration.policy.states import UNFINISHED, Priority, TaskStatus
 from orchestration.queries.filters import STATUSES, TaskFilter
 from orchestration.queries.ids import id_of
-from orchestration.queries.waiting import waiting_reasons
+from orchestration.queries.waiting import waits
 
 MOST_ROWS = 200
 
@@ -75,10 +75,8 @@ def _progress(tasks: Sequence[Task]) -> dict[int, Progress]:
 
 def _as_rows(tasks: Sequence[Task]) -> list[TaskRow]:
     progress = _progress(tasks)
-    reasons = waiting_reasons(tasks)
-    return [
-        payloads.task_row(task, progress=progress.get(task.pk), waiting_reason=reasons.get(task.pk)) for task in tasks
-    ]
+    waiting = waits(tasks)
+    return [payloads.task_row(task, progress=progress.get(task.pk), wait=waiting.get(task.pk)) for task in tasks]
 
 
 def task_counts() -> dict[str, int]:
@@ -153,8 +151,7 @@ def task_detail(task_id: int) -> TaskPayload:
     """The task with its attempts, the latest first."""
     task = get_task(task_id)
     progress = _progress([task])
-    reason = waiting_reasons([task]).get(task_id)
-    detail = payloads.task_payload(task, progress=progress.get(task_id), waiting_reason=reason)
+    detail = payloads.task_payload(task, progress=progress.get(task_id), wait=waits([task]).get(task_id))
     detail["attempt_list"] = [payloads.attempt(attempt) for attempt in task.attempts.all()]
     return detail
 
@@ -180,11 +177,10 @@ def run_detail(run_id: int) -> RunPayload:
     run = get_run(run_id)
     tasks = list(Task.objects.filter(run=run).select_related("owner", "lane").order_by("position"))
     progress = _progress(tasks)
-    reasons = waiting_reasons(tasks)
+    waiting = waits(tasks)
     detail = payloads.run(run, counts=_by_public_word((task.status, 1) for task in tasks))
     detail["tasks"] = [
-        payloads.task_payload(task, progress=progress.get(task.pk), waiting_reason=reasons.get(task.pk))
-        for task in tasks
+        payloads.task_payload(task, progress=progress.get(task.pk), wait=waiting.get(task.pk)) for task in tasks
     ]
     detail["results"] = [payloads.result(task) for task in tasks if task.status == TaskStatus.COMPLETED]
     return detail

@@ -12,6 +12,8 @@ from orchestration.payloads import (
     Progress,
     TaskPayload,
     TaskRow,
+    Wait,
+    WaitingPayload,
     metrics,
     state_of,
     task_payload,
@@ -127,8 +129,21 @@ def test_being_cancelled_outweighs_every_phase(make_task: MakeTask, status: str)
 
 def test_the_reason_for_waiting_is_told_by_those_who_know_it(make_task: MakeTask) -> None:
     assert task_row(make_task())["waiting_reason"] is None
-    assert task_row(make_task(), waiting_reason="no node has it")["waiting_reason"] == "no node has it"
-    assert task_payload(make_task(), waiting_reason="no node has it")["waiting_reason"] == "no node has it"
+    detail = WaitingPayload(
+        code="busy",
+        words="busy 4/4 on gpu-a",
+        line="3rd in line",
+        start="",
+        place=3,
+        place_latest=3,
+        earliest_seconds=None,
+        latest_seconds=None,
+        since=None,
+        expected_seconds=None,
+    )
+    wait = Wait("busy 4/4 on gpu-a — 3rd in line", detail)
+    for sent in (task_row(make_task(), wait=wait), task_payload(make_task(), wait=wait)):
+        assert (sent["waiting_reason"], sent["waiting"]) == wait
 
 
 # Unknown is None ------------------------------------------------------------------------------------------------------
@@ -137,7 +152,7 @@ def test_the_reason_for_waiting_is_told_by_those_who_know_it(make_task: MakeTask
 def test_of_a_new_task_nothing_is_claimed(make_task: MakeTask) -> None:
     row, payload = task_row(make_task(owner=None)), task_payload(make_task(owner=None))
     for sent in (row, payload):
-        unknown = ("owner", "node", "attempt_id", "error", "error_code", "started_at", "waiting_reason")
+        unknown = ("owner", "node", "attempt_id", "error", "error_code", "started_at", "waiting_reason", "waiting")
         assert {name: sent[name] for name in unknown} == dict.fromkeys(unknown)
     assert (row["model"], row["ended_at"], row["duration_seconds"]) == (None, None, None)
     assert (payload["model_name"], payload["model_used"], payload["output"]) == (None, None, None)

@@ -246,6 +246,10 @@ def test_runs_are_paged_with_their_counts(make_task: Make, agent: Any) -> None:
 
 
 def test_a_waiting_task_says_why_it_waits(make_task: Make) -> None:
-    Lane.objects.update(waiting_reason="gpu-a is draining")
-    (row,) = queries.task_rows_by_id([make_task().pk])
+    task = make_task()
+    Lane.objects.update(waiting_code="node_unavailable", waiting_reason="gpu-a is draining")
+    (row,) = queries.task_rows_by_id([task.pk])
     assert row["waiting_reason"] == "gpu-a is draining"
+    assert row["waiting"] is not None
+    assert row["waiting"]["code"] == "node_unavailable"
+    assert queries.task_detail(task.pk)["waiting"] == row["waiting"]
