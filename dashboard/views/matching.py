@@ -96,7 +96,7 @@ def _page(request: HttpRequest, task_filter: TaskFilter, problem: DroverError | 
 
 def _offers(who: Actor, task_filter: TaskFilter, newest: int) -> Sequence[dict[str, Any]]:
     if why_not := refusal(who, Action.CANCEL_TASK):
-        return [{"name": name, "count": 0, "foreign": 0, "why_not": why_not} for name in ACTIONS]
+        return [{"name": name, "count": None, "foreign": 0, "why_not": why_not} for name in ACTIONS]
     found = {
         "cancel": bulk.cancellable(actor=who, task_filter=task_filter, up_to=newest),
         "priority": bulk.movable(actor=who, task_filter=task_filter, priority=None, up_to=newest),

@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from orchestration import events, queries
-from orchestration.models import Attempt, Node, NodeModel, Task
+from orchestration.models import Attempt, LoadPlan, Node, NodeModel, Pause, Task
+from orchestration.payloads import stamp
 from orchestration.services import processes
 from tests.queries.conftest import Make
 
@@ -110,6 +111,41 @@ def test_a_model_that_is_being_loaded_is_marked(make_task: Make, run_on: Callabl
     assert queries.load_sample(NOW)["models"][0]["loading"]
 
 
+def _plan(node: Node, **fields: Any) -> None:
+    kept = {"model_name": "qwen3:8b", "num_ctx": 8192, "planned_at": NOW, "expected_seconds": 18.0, "token": "t"}
+    LoadPlan.objects.create(node=node, victims=[[MODEL, 4096]], **{**kept, **fields})
+
+
+def test_a_load_is_told_of_its_node_and_its_model(node: Node) -> None:
+    NodeModel.objects.update(loaded=False)
+    _plan(node, loading_since=NOW, reason="there is room")
+    sample = queries.load_sample(NOW)
+    (shown,) = sample["nodes"]
+    assert shown["plan"] == {
+        "model": "qwen3:8b",
+        "context_length": 8192,
+        "state": "loading",
+        "since": stamp(NOW),
+        "expected_seconds": 18.0,
+        "makes_room": [MODEL],
+        "reason": "there is room",
+    }
+    (model,) = sample["models"]
+    assert (model["name"], model["loading"], model["slots"], model["nodes"]) == ("qwen3:8b", True, 0, ["gpu-a"])
+    (resident,) = shown["models"]
+    assert (resident["loading"], resident["slots"], shown["slots"]) == (True, 0, 0)
+
+
+def test_a_node_that_makes_room_loads_nothing_yet(node: Node) -> None:
+    NodeModel.objects.update(loaded=True)
+    _plan(node)
+    sample = queries.load_sample(NOW)
+    plan = sample["nodes"][0]["plan"]
+    assert plan is not None
+    assert plan["state"] == "making_room"
+    assert not any(model["loading"] for model in sample["models"])
+
+
 def test_of_a_node_that_is_away_nothing_is_known(node: Node) -> None:
     NodeModel.objects.update(loaded=True, vram_bytes=5_000)
     Node.objects.update(health="unhealthy", health_reason="Connection refused")
@@ -164,3 +200,10 @@ def test_a_sample_costs_the_same_however_much_there_is(
         make_task()
     with django_assert_max_num_queries(12):
         queries.load_sample(NOW)
+
+
+def test_a_paused_model_is_marked(node: Node, make_task: Make, db: None) -> None:
+    make_task(ready_at=NOW)
+    assert [model["paused"] for model in queries.load_sample(NOW)["models"]] == [False]
+    Pause.objects.create(kind="model", key=MODEL, paused_by_name="ana", paused_at=NOW)
+    assert [model["paused"] for model in queries.load_sample(NOW)["models"]] == [True]

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from dashboard.live.reads import read
-from orchestration import events
+from orchestration import events, queries
 from orchestration.models import Run, Task
 from orchestration.payloads import task_row
-from orchestration.services import nodes, tasks
+from orchestration.services import bulk, nodes, pauses, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -189,6 +189,30 @@ async def test_a_node_that_changes_or_goes_is_sent_with_all_the_others(open_tab,
     await tab.until(lambda tab: [n for n in tab.deltas("nodes", "nodes") if n[0]["draining"]])
     await read(nodes.delete, actor=as_alice, node_id=node.pk)
     await tab.until(lambda tab: [] in tab.deltas("nodes", "nodes"))
+
+
+async def test_a_pause_is_told_to_the_overview_and_to_the_nodes(open_tab, node, as_alice):
+    tab = await open_tab()
+    assert (await tab.subscribe("overview"))["pauses"] == (await tab.subscribe("nodes"))["pauses"] == []
+    await read(pauses.pause, actor=as_alice, kind="model", key="llama3.2")
+    for topic in ("overview", "nodes"):
+        (rows,) = await tab.until(lambda tab, topic=topic: tab.deltas(topic, "pauses"))
+        assert [row["name"] for row in rows] == ["llama3.2:latest"]
+    await read(pauses.resume, actor=as_alice, kind="model", key="llama3.2")
+    await tab.until(lambda tab: [] in tab.deltas("nodes", "pauses"))
+
+
+async def test_many_changed_at_once_are_shown_by_a_snapshot(open_tab, submit_now, as_bob):
+    made = await submit_now(*[f"text {number}" for number in range(60)])
+    tab = await open_tab()
+    topic = f"task:{made[0].pk}"
+    for name in ("tasks", topic, f"run:{made[0].run_id}"):
+        await tab.subscribe(name)
+    wanted = queries.TaskFilter.from_string("agent=writer")
+    await read(bulk.set_priority_matching, actor=as_bob, task_filter=wanted, priority=0)
+    for name in ("tasks", f"run:{made[0].run_id}"):
+        await tab.until(lambda tab, name=name: {row["priority"] for row in tab.snaps[name]["rows"]} == {0})
+    await tab.until(lambda tab: tab.snaps[topic]["task"]["priority"] == 0)
 
 
 async def test_models_are_listed_with_their_nodes(open_tab, node):

@@ -37,5 +37,7 @@ def test_progress_or_reason(fields, text, share):
 
 def test_deeds_are_verbs():
     assert deed({"action": "task.cancelled", "detail": {}}) == "cancelled"
+    assert deed({"action": "priority.paused", "detail": {}}) == "paused"
+    assert deed({"action": "tasks.priority_changed", "detail": {}}) == "changed the priority of"
     assert deed({"action": "run.submitted", "detail": {"agent": "writer"}}) == "sent writer"
     assert deed({"action": "model_config.changed", "detail": {}}) == "model config changed"

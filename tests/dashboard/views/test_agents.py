@@ -111,6 +111,6 @@ def test_the_list_costs_the_same_however_long(as_user, bob, make_agent, django_a
     for number in range(12):
         make_agent(f"agent {number}", owner=bob)
     browser = as_user(bob)
-    session_and_user, frame, agents_and_models = 2, 3, 2
-    with django_assert_num_queries(session_and_user + frame + agents_and_models):
+    session_and_user, frame, agents_models_and_pauses = 2, 3, 3
+    with django_assert_num_queries(session_and_user + frame + agents_models_and_pauses):
         browser.get("/agents")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orchestration.models import AuditEntry, Node
+from orchestration.models import AuditEntry, LoadPlan, Node
 from orchestration.ollama.simulator import NodeSpec
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -60,6 +60,36 @@ def test_a_model_in_main_memory_is_not_said_to_take_nothing(as_user, bob, make_n
 def test_its_health_is_said_in_words(as_user, bob, make_node, fields, words):
     make_node(**fields)
     assert words in as_user(bob).get("/nodes").text
+
+
+def test_a_load_is_told_with_its_seconds_and_its_reason(as_user, bob, make_node):
+    node = make_node(models=("llama3.2:latest", "llava:7b"), loaded=("llava:7b",))
+    began = timezone.now() - timedelta(seconds=12)
+    plan = LoadPlan.objects.create(
+        node=node,
+        model_name="llama3.2:latest",
+        num_ctx=4096,
+        victims=[["llava:7b", 4096]],
+        reason="in place of llava:7b, idle",
+        planned_at=began,
+        loading_since=began,
+        expected_seconds=18.2,
+        token="t",
+    )
+    text = as_user(bob).get("/nodes").text
+    assert "Loading llama3.2:latest:" in text
+    assert ">12 s</time> of about 18 s." in text
+    assert "in place of llava:7b, idle" in text
+    overview = as_user(bob).get("/").text
+    assert "loading llama3.2:latest" in overview
+    assert "of about 18 s" in overview
+    plan.loading_since = None
+    plan.save()
+    text = as_user(bob).get("/nodes").text
+    assert "Making room for llama3.2:latest" in text
+    assert "llava:7b finishes what runs and gets nothing new." in text
+    assert "makes room" in text
+    assert "makes room for llama3.2:latest" in as_user(bob).get("/").text
 
 
 def test_a_circuit_that_is_not_closed_is_said_and_closed_by_hand(as_user, alice, make_node):
@@ -176,6 +206,6 @@ def test_the_list_costs_the_same_however_long(as_user, bob, make_node, django_as
     for number in range(8):
         make_node(f"gpu-{number}", models=("llama3.2:latest", f"own-{number}:latest"))
     browser = as_user(bob)
-    session_and_user, frame, nodes_and_models = 2, 3, 3
-    with django_assert_num_queries(session_and_user + frame + nodes_and_models):
+    session_and_user, frame, nodes_models_and_pauses = 2, 3, 4
+    with django_assert_num_queries(session_and_user + frame + nodes_models_and_pauses):
         browser.get("/nodes")

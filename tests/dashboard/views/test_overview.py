@@ -9,7 +9,7 @@ from django.utils import timezone
 from dashboard.views.overview import attention
 from orchestration import queries
 from orchestration.models import Task
-from orchestration.services import tasks
+from orchestration.services import bulk, tasks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -97,6 +97,12 @@ def test_submissions_in_a_row_are_told_once(page, alice, submit):
     text = page(alice).text
     assert text.count("sent writer") == 1
     assert "3 tasks" in text
+
+
+def test_what_was_done_to_many_leads_to_them(page, alice, as_alice, submit):
+    submit("a", "b", priority=2)
+    bulk.cancel_matching(actor=as_alice, task_filter=queries.TaskFilter.from_string("priority=2"))
+    assert '<b>alice</b> cancelled <a href="/tasks?priority=2">2 tasks</a>' in page(alice).text
 
 
 def test_its_price_does_not_grow_with_what_it_shows(client, alice, submit, make_node, django_assert_max_num_queries):

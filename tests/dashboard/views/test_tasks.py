@@ -264,3 +264,41 @@ def test_odd_numbers_are_no_ids(client, bob, number):
     assert client.get("/new", {"from": f"task:{number}"}).status_code == 200
     assert client.get("/tasks", {"run": number}).status_code == 400
     assert client.get("/tasks", {"cursor": f"b{number}"}).status_code == 400
+
+
+# Priority
+
+
+@pytest.mark.parametrize(("name", "disabled"), [("alice", False), ("bob", False), ("carol", True), ("dave", True)])
+def test_the_priority_of_a_waiting_task_can_be_changed(name, disabled, request, as_user, submitted_task):
+    browser = as_user(request.getfixturevalue(name))
+    page = f"/tasks/{submitted_task.pk}"
+    buttons = [part for part in browser.get(page).text.split("<button") if 'name="priority"' in part]
+    assert [part.partition('value="')[2][0] for part in buttons] == ["0", "1", "2"]
+    assert ['aria-pressed="true"' in part for part in buttons] == [False, True, False]
+    assert all((" disabled " in part) == disabled for part in buttons)
+    answer = browser.post(f"{page}/priority", {"priority": "0"}, headers=JSON)
+    submitted_task.refresh_from_db()
+    assert (answer.status_code, submitted_task.priority) == ((403, 1) if disabled else (200, 0))
+
+
+def test_the_priority_of_a_started_task_is_only_shown(as_user, bob, submitted_task):
+    ended(submitted_task, "completed")
+    browser = as_user(bob)
+    assert 'name="priority"' not in browser.get(f"/tasks/{submitted_task.pk}").text
+    answer = browser.post(f"/tasks/{submitted_task.pk}/priority", {"priority": "0"}, headers=JSON)
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("priority", ["", "7", "high", "-1"])
+def test_a_priority_that_is_none_is_refused(priority, as_user, bob, submitted_task):
+    answer = as_user(bob).post(f"/tasks/{submitted_task.pk}/priority", {"priority": priority}, headers=JSON)
+    assert answer.status_code == 400
+
+
+def test_the_limit_of_its_owner_is_shown(as_user, bob, submitted_task):
+    assert "at once" not in as_user(bob).get(f"/tasks/{submitted_task.pk}").text
+    type(bob).objects.update(max_concurrent_tasks=20)
+    text = as_user(bob).get(f"/tasks/{submitted_task.pk}").text
+    assert "at most 20 at once" in text
+    assert "operator · at most 20 tasks at once" in text
