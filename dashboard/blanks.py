@@ -40,5 +40,6 @@ def node_load() -> NodeLoad:
         vram_used_bytes=None,
         loaded_bytes=None,
         vram_bytes=None,
+        plan=None,
         models=[],
     )

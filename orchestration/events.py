@@ -31,7 +31,7 @@ ATTEMPT_STREAM_SECONDS = 3600
 
 Event = tuple[str, Mapping[str, Any]]
 """(kind, payload). Kinds: task, tasks (only the ids), tasks_added, tasks_changed, task_deleted, node, model, agent,
-pause, load, progress, notice."""
+pause, plans, load, progress, notice."""
 
 
 def attempt_stream(attempt_id: int) -> str:

@@ -183,7 +183,7 @@ def _attention(counts: dict[str, int], running: list[TaskRow]) -> Iterable[dict[
 
 
 class Nodes(Refreshed):
-    kinds = frozenset({"node", "model", "pause"})
+    kinds = frozenset({"node", "model", "pause", "plans"})
 
     @staticmethod
     def look() -> Parts:

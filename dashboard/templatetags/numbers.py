@@ -46,6 +46,12 @@ def short(value: float | None) -> str:
 
 
 @register.filter
+def about(value: float) -> str:
+    """An estimate in one unit, never nothing."""
+    return f"about {short(max(1, round(value)))}"
+
+
+@register.filter
 def rate(value: float | None) -> str:
     """Tokens per second: one decimal below a hundred."""
     if value is None:

@@ -24,6 +24,8 @@ export function short(value) {
   return `${Math.max(0, Math.floor(value))} s`;
 }
 
+export const about = (value) => `about ${short(Math.max(1, Math.round(value)))}`;
+
 export function rate(value) {
   if (!known(value)) return DASH;
   return value < 100 ? value.toFixed(1) : grouped(Math.round(value));

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from orchestration import events, queries
-from orchestration.models import Node, NodeModel
+from orchestration.models import LoadPlan, Node, NodeModel
 from orchestration.payloads import LoadSample
 from orchestration.services import processes
 from tests.payloads.conftest import AT, SENT, Exactly
@@ -39,6 +39,9 @@ def test_a_herd_at_work_has_every_field_down_to_the_models_of_each_node(
     exactly: Exactly, make_node: Callable[..., Node]
 ) -> None:
     make_node("gpu-a", models=(MODEL, "phi4:latest"), loaded=(MODEL,), vram_bytes=80_000_000_000)
+    loading = make_node("gpu-d", models=())
+    plan = {"model_name": MODEL, "num_ctx": 4096, "expected_seconds": 18.5, "reason": "there is room", "token": "t"}
+    LoadPlan.objects.create(node=loading, planned_at=AT, loading_since=AT, **plan)
     make_node("gpu-b", health="unhealthy", health_reason="it does not answer")
     make_node("gpu-c", enabled=False)
     NodeModel.objects.filter(loaded=True).update(vram_bytes=3_000_000_000, expires_at=AT + timedelta(minutes=5))
@@ -50,7 +53,8 @@ def test_a_herd_at_work_has_every_field_down_to_the_models_of_each_node(
     exactly(LoadSample, sample)
     (resident,) = sample["nodes"][0]["models"]
     assert (resident["expires_at"], resident["loading"]) == ("2026-03-01T07:35:00.123Z", True)
-    assert [node["status"] for node in sample["nodes"]] == ["healthy", "unhealthy", "disabled"]
+    assert [node["status"] for node in sample["nodes"]] == ["healthy", "unhealthy", "disabled", "healthy"]
+    assert [node["plan"] and node["plan"]["since"] for node in sample["nodes"]] == [None, None, None, SENT]
     assert sample["totals"]["tokens_per_second"] == 30
 
 

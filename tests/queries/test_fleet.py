@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from orchestration import queries
 from orchestration.errors import NotFound
-from orchestration.models import ModelConfig, Node, NodeModel
+from orchestration.models import LoadPlan, ModelConfig, Node, NodeModel
 
 SMALL, BIG = "small:1b", "big:70b"
 
@@ -32,6 +33,15 @@ def test_nodes_come_with_their_models_the_loaded_ones_first(
         ("gpu-c", "disabled"),
     ]
     assert [model["name"] for model in rows[0]["models"]] == [SMALL, BIG]
+
+
+def test_a_node_comes_with_the_load_it_is_committed_to(herd: list[Node]) -> None:
+    now = timezone.now()
+    LoadPlan.objects.create(node=herd[0], model_name=BIG, num_ctx=4096, planned_at=now, token="t", reason="it waits")
+    plan = queries.node_detail("gpu-a")["plan"]
+    assert plan is not None
+    assert (plan["model"], plan["state"], plan["reason"]) == (BIG, "making_room", "it waits")
+    assert queries.node_detail("gpu-b")["plan"] is None
 
 
 def test_a_node_is_found_by_id_and_by_name(herd: list[Node]) -> None:

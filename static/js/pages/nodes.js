@@ -22,14 +22,16 @@ if (one("[data-page=nodes]")) {
   document.addEventListener("drover:acted", () => refresh("nodes"));
 }
 
-/** A circuit that opened is half open by the clock alone: its card is out of date then. */
+const planOf = ({plan}) => (plan ? `${plan.state} ${plan.model}` : "");
+
+/** A circuit that opened is half open by the clock alone, and a load begins in a pass: the card is out of date then. */
 function drawLoad(sample, refreshCards = () => {}) {
   const names = all("[data-node-card] td.c-name a").map((link) => link.textContent);
   const series = seriesOf(names);
   for (const node of sample.nodes) {
     const card = one(`[data-node-card="${node.id}"]`);
     if (!card) continue;
-    if (card.dataset.circuit !== node.circuit) refreshCards();
+    if (card.dataset.circuit !== node.circuit || card.dataset.plan !== planOf(node)) refreshCards();
     const part = (name) => one(`[data-load=${name}]`, card);
     setDot(one(".card__head .dot", card), node.status);
     setVram(part("vram"), node.models, node.vram_bytes, series, UP.has(node.status));

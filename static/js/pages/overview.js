@@ -1,7 +1,7 @@
 /** Overview: totals, models and nodes once a second, running tasks as they change, the rest when the server says so. */
 
 import {attr, field, one, put, show, soon, stamp} from "../dom.js";
-import {held, heldOnNode, number, percent, rate, roomOfNode, seconds, short} from "../format.js";
+import {about, held, heldOnNode, number, percent, rate, roomOfNode, seconds, short} from "../format.js";
 import {onLoad, total} from "../load.js";
 import {setDot, setSlots, setVram} from "../marks.js";
 import {refresh} from "../regions.js";
@@ -99,6 +99,19 @@ function patchNode(element, node, series) {
   put(field(element, "used").firstChild, `${heldOnNode(node)} `);
   put(field(element, "used").lastElementChild, roomOfNode(node));
   patchSlots(field(element, "slots"), node);
+  patchPlan(element, node.plan);
+}
+
+/** Loading a model, with its seconds; or what is to be loaded when there is room. */
+function patchPlan(row, plan) {
+  const line = field(row, "plan");
+  show(line, Boolean(plan));
+  if (!plan) return;
+  const loading = plan.state === "loading";
+  attr(line, "title", plan.reason);
+  put(field(line, "plan-model"), `${loading ? "loading" : "makes room for"} ${plan.model}`);
+  setTime(line.querySelector("time"), plan.since);
+  put(field(line, "plan-rest"), loading ? `of ${about(plan.expected_seconds)}` : "");
 }
 
 function patchSlots(cell, node) {

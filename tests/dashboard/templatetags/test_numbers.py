@@ -23,6 +23,10 @@ def test_ages(value, words):
     assert numbers.short(value) == words
 
 
+def test_estimates_are_about_something_and_never_nothing():
+    assert [numbers.about(value) for value in (0.2, 17.6, 95)] == ["about 1 s", "about 18 s", "about 1 min"]
+
+
 @pytest.mark.parametrize(("value", "words"), [(None, "—"), (0.0, "0.0"), (28.44, "28.4"), (1234.5, "1,234")])
 def test_rates_have_a_decimal_below_a_hundred(value, words):
     assert numbers.rate(value) == words
