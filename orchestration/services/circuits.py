@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.conf import settings
 from django.db import transaction
 
-from orchestration.models import Attempt, Node
+from orchestration.models import Node
 from orchestration.policy.circuit import Circuit, CircuitRules, Outcome, fold
 from orchestration.policy.states import AttemptStatus
 from orchestration.services.announce import announce_node
+from orchestration.services.ended import Ended
 from orchestration.services.fields import cut
 
 _REASON = 300
@@ -24,13 +25,13 @@ def rules() -> CircuitRules:
     )
 
 
-def outcomes_of(attempts: Iterable[Attempt]) -> dict[int, list[Outcome]]:
+def outcomes_of(attempts: Iterable[Ended]) -> dict[int, list[Outcome]]:
     """By node, in the order of their ends. Attempts that were cancelled, lost or refused for what they asked say
     nothing about their node."""
     found: dict[int, list[Outcome]] = defaultdict(list)
     for row in attempts:
         well = row.status == AttemptStatus.COMPLETED
-        if row.node_id and row.ended_at and (well or row.node_fault):
+        if row.node_id and (well or row.node_fault):
             words = cut(row.error, _REASON)
             found[row.node_id].append(Outcome(well=well, granted_at=row.granted_at, ended_at=row.ended_at, words=words))
     return {node: sorted(outcomes, key=lambda it: it.ended_at) for node, outcomes in found.items()}

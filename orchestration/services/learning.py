@@ -17,22 +17,20 @@ from orchestration.policy.estimates import TOKENS_PER_SECOND, blend, slowdown
 from orchestration.policy.learning import Call, Known, learn, received_in_part
 from orchestration.policy.states import AttemptStatus
 from orchestration.services import circuits
+from orchestration.services.ended import Ended, unsettled
 
 Key = tuple[int, str, int]
 """Node, model, context."""
 
-_NEEDED = (
-    *("node_id", "model_name", "num_ctx", "slot", "status", "granted_at", "started_at", "first_token_at", "ended_at"),
-    *("error", "node_fault", "estimated_tokens", "inside_seconds", "load_seconds", "decode_seconds"),
-    *("prompt_tokens", "output_tokens", "node__slots_per_model", "task__share", "task__agent_id", "task__type"),
-)
 _LEARNED = ("tokens_per_second", "run_seconds", "slots", "slots_at", "clean_runs", "last_used_at")
 
 
 @transaction.atomic
 def settle(*, most: int = 500) -> int:
-    """The number of attempts settled, the oldest first. The number of statements does not depend on it."""
-    ended = _unsettled(most)
+    """The number of attempts settled, the oldest first. The number of statements does not depend on it.
+
+    One caller at a time: nothing here keeps two from settling the same, but the role that the scheduler holds does."""
+    ended = unsettled(most)
     if not ended:
         return 0
     circuits.note(circuits.outcomes_of(ended))
@@ -45,11 +43,6 @@ def settle(*, most: int = 500) -> int:
     return len(ended)
 
 
-def _unsettled(most: int) -> list[Attempt]:
-    rows = Attempt.objects.filter(ended_at__isnull=False, settled=False).select_related("task", "node")
-    return list(rows.only(*_NEEDED).order_by("pk").select_for_update(of=("self",), skip_locked=True)[:most])
-
-
 class _Traffic:
     """Who was in flight on a node when an attempt ended: what is in flight now, and what is settled together with it.
 
@@ -57,7 +50,7 @@ class _Traffic:
     as its slot tells: of requests that came together the last one ends alone, but ran in company.
     """
 
-    def __init__(self, ended: Sequence[Attempt]) -> None:
+    def __init__(self, ended: Sequence[Ended]) -> None:
         self._granted: dict[int, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
         self._ended: dict[int, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
         live = Attempt.objects.filter(ended_at=None).order_by()  # by node SQLite would read all that ever ran there
@@ -65,12 +58,12 @@ class _Traffic:
             if node is not None:
                 insort(self._granted[node][model], granted)
         for row in ended:
-            if row.node_id is not None and row.ended_at is not None:
+            if row.node_id is not None:
                 insort(self._granted[row.node_id][row.model_name], row.granted_at)
                 insort(self._ended[row.node_id][row.model_name], row.ended_at)
 
-    def slowdown(self, row: Attempt) -> float:
-        if row.node_id is None or row.ended_at is None:
+    def slowdown(self, row: Ended) -> float:
+        if row.node_id is None:
             return 1.0
         at = row.ended_at
         running = {
@@ -81,12 +74,11 @@ class _Traffic:
         return slowdown(with_it, sum(1 for count in running.values() if count > 0))
 
 
-def _call(row: Attempt, traffic: _Traffic) -> Call:
-    ended = row.ended_at or row.granted_at
+def _call(row: Ended, traffic: _Traffic) -> Call:
     return Call(
         granted_at=row.granted_at,
-        ended_at=ended,
-        run_seconds=max(0.0, (ended - (row.started_at or row.granted_at)).total_seconds()),
+        ended_at=row.ended_at,
+        run_seconds=max(0.0, (row.ended_at - (row.started_at or row.granted_at)).total_seconds()),
         slowdown=traffic.slowdown(row),
         prompt_tokens=row.prompt_tokens or 0,
         output_tokens=row.output_tokens or 0,
@@ -96,18 +88,18 @@ def _call(row: Attempt, traffic: _Traffic) -> Call:
     )
 
 
-def _learn_places(ended: Sequence[Attempt], calls: Mapping[int, Call]) -> dict[Key, Known]:
+def _learn_places(ended: Sequence[Ended], calls: Mapping[int, Call]) -> dict[Key, Known]:
     """What is known of each variant that was used; its last use is also that of calls that brought nothing."""
-    by_key: dict[Key, list[Attempt]] = defaultdict(list)
-    for row in sorted(ended, key=lambda row: row.ended_at or row.granted_at):
+    by_key: dict[Key, list[Ended]] = defaultdict(list)
+    for row in sorted(ended, key=lambda row: row.ended_at):
         if row.node_id is not None and row.started_at is not None:
             by_key[row.node_id, row.model_name, row.num_ctx].append(row)
     known = _known(by_key)
     for key, rows in by_key.items():
-        node, last = rows[0].node, rows[-1].ended_at
-        slots = node.slots_per_model if node else 1
-        after = learn(known.get(key, Known()), [calls[row.pk] for row in rows if row.pk in calls], slots=slots)
-        known[key] = replace(after, last_used_at=max(filter(None, (after.last_used_at, last))))
+        taught = [calls[row.pk] for row in rows if row.pk in calls]
+        after = learn(known.get(key, Known()), taught, slots=rows[0].slots or 1)
+        last = rows[-1].ended_at
+        known[key] = replace(after, last_used_at=max(after.last_used_at or last, last))
     _store(known, by_key)
     return known
 
@@ -136,10 +128,10 @@ def _store(known: Mapping[Key, Known], used: Iterable[Key]) -> None:
     NodeVariant.objects.bulk_create(rows, update_conflicts=True, unique_fields=unique, update_fields=_LEARNED)
 
 
-def _learn_kinds(ended: Sequence[Attempt], calls: Mapping[int, Call]) -> None:
+def _learn_kinds(ended: Sequence[Ended], calls: Mapping[int, Call]) -> None:
     """How much work tasks of one agent and type are."""
-    taught = [row for row in ended if row.pk in calls and calls[row.pk].work and row.task.agent_id is not None]
-    agents = {row.task.agent_id for row in taught}
+    taught = [row for row in ended if row.pk in calls and calls[row.pk].work and row.agent_id is not None]
+    agents = {row.agent_id for row in taught}
     means: dict[tuple[int, str], float] = {
         (agent, kind): tokens
         for agent, kind, tokens in OutputEstimate.objects.filter(agent__in=agents).values_list(
@@ -148,8 +140,8 @@ def _learn_kinds(ended: Sequence[Attempt], calls: Mapping[int, Call]) -> None:
     }
     changed = set()
     for row in taught:
-        assert row.task.agent_id is not None
-        key = row.task.agent_id, row.task.type
+        assert row.agent_id is not None
+        key = row.agent_id, row.type
         means[key] = blend(means.get(key), calls[row.pk].work)
         changed.add(key)
     rows = [OutputEstimate(agent_id=agent, type=kind, tokens=means[agent, kind]) for agent, kind in sorted(changed)]
@@ -159,12 +151,12 @@ def _learn_kinds(ended: Sequence[Attempt], calls: Mapping[int, Call]) -> None:
 
 
 def _correct_accounts(
-    ended: Sequence[Attempt], calls: Mapping[int, Call], known: Mapping[Key, Known], traffic: _Traffic
+    ended: Sequence[Ended], calls: Mapping[int, Call], known: Mapping[Key, Known], traffic: _Traffic
 ) -> None:
     """Accounts were charged with what attempts were expected to take; here with the difference to what they took."""
     owed: dict[int, float] = defaultdict(float)
     for row in ended:
-        owed[row.task.share] += _received(row, calls.get(row.pk), known, traffic) - row.estimated_tokens
+        owed[row.share] += _received(row, calls.get(row.pk), known, traffic) - row.estimated_tokens
     shares = sorted(share for share, tokens in owed.items() if tokens)
     if not shares:
         return
@@ -173,13 +165,13 @@ def _correct_accounts(
     ShareAccount.objects.filter(share__in=shares).update(service=F("service") + changes)
 
 
-def _received(row: Attempt, call: Call | None, known: Mapping[Key, Known], traffic: _Traffic) -> float:
+def _received(row: Ended, call: Call | None, known: Mapping[Key, Known], traffic: _Traffic) -> float:
     """Tokens. What a server did not count stays as expected; who broke off what was being written has had that part;
     what was lost or taken back has brought its user nothing."""
     if call is not None:
         return call.work or row.estimated_tokens
     began = row.first_token_at or (row.started_at if row.status == AttemptStatus.CANCELLED else None)
-    if began is None or row.ended_at is None or row.node_id is None or row.status == AttemptStatus.LOST:
+    if began is None or row.node_id is None or row.status == AttemptStatus.LOST:
         return 0.0
     place = known.get((row.node_id, row.model_name, row.num_ctx), Known())
     seconds = (row.ended_at - began).total_seconds()

@@ -223,15 +223,3 @@ def test_no_more_are_settled_at_once_than_wanted(submit: Callable[..., Run], att
     for slot, task in enumerate(tasks_of(submit, 3)):
         completed(attempt_of(task, slot=slot))
     assert [learning.settle(most=2), learning.settle(most=2)] == [2, 1]
-
-
-@pytest.mark.django_db
-def test_history_is_not_read() -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL plans by how many rows there are")
-    with CaptureQueriesContext(connection) as seen:
-        assert learning.settle() == 0
-    sql = next(query["sql"] for query in seen if query["sql"].startswith("SELECT"))
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-        assert "attempt_unsettled" in str(cursor.fetchall())
