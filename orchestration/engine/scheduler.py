@@ -25,7 +25,7 @@ from orchestration.engine.view import fleet_view
 from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
-from orchestration.services import grants, lanes, plans, processes, setbacks, tasks
+from orchestration.services import grants, lanes, learning, plans, processes, setbacks, tasks
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
     with transaction.atomic():
         if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
             return Pass()
+        learning.settle()
         setbacks.expire_leases(now=now)
         setbacks.release_due(now=now)
         tasks.promote(now=now)
