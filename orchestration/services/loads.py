@@ -17,6 +17,7 @@ from orchestration import events
 from orchestration.errors import MalformedAnswer, OllamaError, Refused, Unreachable
 from orchestration.models import Lane, LoadPlan, ModelConfig, Node, NodeModel, NodeVariant, OllamaModel, Pause, Task
 from orchestration.ollama.wire import LoadedModel
+from orchestration.policy.learning import load_mean
 from orchestration.policy.states import NodeHealth, PauseKind, TaskStatus
 from orchestration.queries.facts import model_facts
 from orchestration.services import inventory, load_failures
@@ -135,13 +136,11 @@ def _learn_context(plan: LoadPlan, num_ctx: int) -> None:
 def _note_load(
     node: Node, plan: LoadPlan, num_ctx: int, shown: LoadedModel | None, seconds: float | None, now: datetime
 ) -> None:
-    """In the mean of a load's seconds the last one is half: what a disk has in its cache changes from day to day."""
     variant, _ = NodeVariant.objects.get_or_create(node=node, model_name=plan.model_name, num_ctx=num_ctx)
     variant.loaded_at = now
     variant.size_bytes = shown.size_bytes if shown else variant.size_bytes
     if seconds is not None and shown:
-        known = variant.load_seconds
-        variant.load_seconds = seconds if known is None else (known + seconds) / 2
+        variant.load_seconds = load_mean(variant.load_seconds, seconds)
     variant.save(update_fields=["loaded_at", "size_bytes", "load_seconds"])
     sizes = {num_ctx, plan.num_ctx}
     failed = NodeVariant.objects.filter(node=node, model_name=plan.model_name, num_ctx__in=sizes)
