@@ -10,8 +10,10 @@ from django.db import connection
 from orchestration.models import Lane
 from orchestration.policy.fleet import ClassQueue, Head, LaneView, ShareRule
 
-COUNTED = 200
-"""Tasks of one lane and class that are counted; more make no difference to any decision."""
+LOOKED_AT = 20
+"""Tasks of one lane and class that are counted for every decision."""
+COUNTED = 300
+"""The same once a second; more make no difference to any decision."""
 SHARES = 16
 """Users looked at for one lane and class at once: those who were served least."""
 
@@ -31,7 +33,7 @@ SELECT lanes.id, classes.priority,
      WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority),
     (SELECT COUNT(*) FROM (
         SELECT 1 FROM orchestration_task {{by_age}}
-        WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority LIMIT {COUNTED}) AS counted)
+        WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority ORDER BY ready_at LIMIT %s) AS counted)
 FROM lanes, (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) AS classes
 WHERE lanes.id IS NOT NULL
 """
@@ -67,12 +69,22 @@ _INDEXES = {
 }
 
 
-def waiting_lanes() -> list[LaneView]:
-    """Every lane with tasks that could start."""
+Counts = Mapping[tuple[int, int], int]
+"""By lane and priority."""
+
+
+def counts() -> Counts:
+    """How many wait in each queue, up to COUNTED."""
+    return {(lane_id, priority): count for lane_id, priority, _, count in _rows(_WAITING, COUNTED) if count}
+
+
+def waiting_lanes(lately: Counts) -> list[LaneView]:
+    """Every lane with tasks that could start. ``lately``: what ``counts`` said; long queues hardly change."""
     queues: dict[int, dict[int, ClassQueue]] = defaultdict(dict)
-    for lane_id, priority, oldest, count in _rows(_WAITING):
+    for lane_id, priority, oldest, count in _rows(_WAITING, LOOKED_AT):
         if count:
-            queues[lane_id][priority] = ClassQueue(count=count, oldest=_moment(oldest))
+            known = lately.get((lane_id, priority), 0) if count == LOOKED_AT else 0
+            queues[lane_id][priority] = ClassQueue(count=max(count, known), oldest=_moment(oldest))
     fields = ("pk", "models", "num_ctx", "agent_id", "type")
     return [
         LaneView(id=pk, models=tuple(models), num_ctx=num_ctx, agent=agent, type=kind, queues=queues[pk])

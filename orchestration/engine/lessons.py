@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Count
 
-from orchestration.engine import forecast
+from orchestration.engine import backlog, forecast
+from orchestration.engine.backlog import Counts
 from orchestration.models import Attempt, NodeModel, NodeVariant, OutputEstimate
 from orchestration.policy.estimates import Estimates, Place
 from orchestration.policy.fleet import Upcoming, Variant
@@ -26,6 +27,7 @@ class Lessons:
     known_bytes: dict[int, dict[Variant, int]] = field(default_factory=lambda: defaultdict(dict))
     estimates: Estimates = field(default_factory=Estimates)
     high_rate: dict[str, float] = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
     steps: list[Upcoming] = field(default_factory=list)
     usual: list[Upcoming] = field(default_factory=list)
     usual_read_at: datetime
@@ -43,6 +45,7 @@ def read_lessons(now: datetime, before: Lessons | None = None) -> Lessons:
         read_at=now,
         estimates=_estimates(),
         high_rate=_high_rate(now),
+        counts=backlog.counts(),
         steps=list(forecast.steps()) if settings.DROVER_PRELOAD else [],
         usual=before.usual if before and remembered else list(forecast.usual(now)) if settings.DROVER_PRELOAD else [],
         usual_read_at=before.usual_read_at if before and remembered else now,

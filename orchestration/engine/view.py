@@ -36,7 +36,7 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
     return FleetView(
         now=now,
         nodes=node_views(now, flight.runs, lessons),
-        lanes=waiting_lanes(),
+        lanes=waiting_lanes(lessons.counts),
         heads=heads_of(shares),
         models=_models(flight, pauses),
         agents=_agents(flight, pauses),
