@@ -58,7 +58,7 @@ SELECT share FROM shares WHERE share IS NOT NULL
 """
 _HEADS = f"""
 SELECT * FROM (
-    SELECT id, share, line_at, node_id, error_code FROM orchestration_task {{by_share}}
+    SELECT id, share, line_at, node_id, error_code, tries, max_tries FROM orchestration_task {{by_share}}
     WHERE {_READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
 ) AS heads
 """
@@ -109,8 +109,14 @@ def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Seque
         query = " UNION ALL ".join([_HEADS] * len(chosen))
         arguments = [argument for share in chosen for argument in (lane_id, priority, share, most)]
         return [
-            Head(task_id=pk, share=share, line_at=_moment(line_at), avoid=node_id if error_code else None)
-            for pk, share, line_at, node_id, error_code in _rows(query, *arguments)
+            Head(
+                task_id=pk,
+                share=share,
+                line_at=_moment(line_at),
+                avoid=node_id if error_code else None,
+                insists=bool(node_id and error_code) and (tries > 1 or tries + 1 >= max_tries),
+            )
+            for pk, share, line_at, node_id, error_code, tries, max_tries in _rows(query, *arguments)
         ]
 
     return heads

@@ -36,6 +36,8 @@ class Books:
         self.queued: dict[str, int] = {}
         """By model: the smallest context that a waiting task needs. Known once FILL is done."""
         self.any_user_limit = any(not self.was_open(share) for share in view.shares)
+        self.forsaken: dict[str, set[int]] = {}
+        """By model: nodes that hold it, but where a task failed that insists on another one."""
         self.at_user_limit: dict[int, int] = {}
         """By lane: a user whose limit is all that keeps its tasks from starting."""
         for share, service in self.service.items():

@@ -33,18 +33,59 @@ class _Line:
     """By priority: how many were looked at."""
 
 
-def fill(books: Books) -> None:
-    """Grants until no task can start, or no worker has room."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choosy:
+    """A task that could start only where it failed, and need not if another node is about to load its model."""
+
+    line: _Line
+    priority: int
+    head: Head
+
+
+def fill(books: Books) -> list[Choosy]:
+    """Grants until no task can start, or no worker has room. What insists on a node without a free slot comes back."""
+    choosy: list[Choosy] = []
     lines = [line for lane in books.view.lanes if (line := _line(books, lane))]
     while books.room > 0:
         firsts = [(first, line) for line in lines if (first := _first(books, line))]
         if not firsts:
             break
         (rank, head), line = min(firsts, key=lambda pair: pair[0][0])
-        _grant(books, line, rank[0], head)
+        line.heads[rank[0]][head.share].popleft()
+        if _holds_out(books, line, head):
+            choosy.append(Choosy(line=line, priority=rank[0], head=head))
+        else:
+            _grant(books, line, rank[0], head)
     for line in lines:
         if _could_go_on(books, line):
             _note_rest(books, line)
+    return choosy
+
+
+def fill_choosy(books: Books, choosy: list[Choosy]) -> None:
+    """Those for whom nothing is loaded elsewhere go where they failed after all: better than not at all."""
+    for it in choosy:
+        line = it.line
+        if _could_go_on(books, line) and books.share_room(it.head.share) and not _another_holds(books, line, it.head):
+            _grant(books, line, it.priority, it.head)
+
+
+def _holds_out(books: Books, line: _Line, head: Head) -> bool:
+    """Whether it waits for another node than where it failed. Notes for PLACE that there is no such node yet."""
+    if not head.insists or any(place.node.id != head.avoid for place in line.places if _is_free(books, place)):
+        return False
+    models = [model for model in line.lane.models if books.model_open(model)]
+    if not any(node.id != head.avoid for model in models for node in books.loaders(books.wanted(line.lane, model))):
+        return False
+    if head.avoid is not None and not _another_holds(books, line, head):
+        for model in models:
+            books.forsaken.setdefault(model, set()).add(head.avoid)
+    return True
+
+
+def _another_holds(books: Books, line: _Line, head: Head) -> bool:
+    wanted = [books.wanted(line.lane, model) for model in line.lane.models if books.model_open(model)]
+    return any(node.id != head.avoid for variant in wanted for node in books.holders(variant))
 
 
 def _line(books: Books, lane: LaneView) -> _Line | None:
@@ -146,7 +187,6 @@ def _grant(books: Books, line: _Line, priority: int, head: Head) -> None:
             reason=reason,
         )
     )
-    line.heads[priority][head.share].popleft()
 
 
 def _merit(books: Books, place: _Place, head: Head) -> tuple[bool, int, float, int, int]:

@@ -147,6 +147,8 @@ class Head:
     line_at: datetime
     avoid: int | None = None
     """The node of the last failed attempt: another one is taken where there is a choice."""
+    insists: bool = False
+    """It failed more than once, or has one try left: it waits for a load elsewhere rather than go there again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

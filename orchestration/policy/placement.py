@@ -7,7 +7,7 @@ a reason in words (policy/reasons.py).
 
 from orchestration.policy.books import Books
 from orchestration.policy.decision import Decision
-from orchestration.policy.filling import fill
+from orchestration.policy.filling import fill, fill_choosy
 from orchestration.policy.fleet import FleetView
 from orchestration.policy.placing import go, place
 from orchestration.policy.preloading import preload
@@ -17,9 +17,10 @@ from orchestration.policy.reasons import explain
 def decide(view: FleetView) -> Decision:
     """Grants as many slots as limits allow, commits nodes to loads, and says of each lane that still waits why."""
     books = Books(view)
-    fill(books)
+    choosy = fill(books)
     if not place(books):
         preload(books)
+    fill_choosy(books, choosy)
     go(books)
     explain(books)
     return books.decision

@@ -277,11 +277,12 @@ def _left(books: Books, node: NodeView, run: Run) -> float:
 
 
 def _backlog_lasts(books: Books, variant: Variant, want: Want, seconds: float) -> bool:
-    """Whether those who hold it would still be at it when one more could help."""
+    """Whether those who hold it, and where nothing fails, would still be at it when one more could help."""
     estimates = books.view.estimates
     rates = [
         batch_gain(books.slots(node, books.serving(node, variant) or variant)) * estimates.speed(node.id, variant.model)
         for node in books.holders(variant)
+        if node.id not in books.forsaken.get(variant.model, ())
     ]
     return not rates or want.count * want.work >= seconds * sum(rates)
 
@@ -312,7 +313,10 @@ def _reason(books: Books, want: Want, option: _Option, variant: Variant) -> str:
         cost = f", in place of {names}" if names else ""
         return f"{variant.model} on {option.node.name}{cost}: its task has waited {waited} s for a model nobody holds"
     room = f"in place of {names}, idle" if names else "there is room"
-    held = [node.name for node in books.holders(variant)]
+    held = books.holders(variant)
+    forsaken = books.forsaken.get(variant.model, set())
+    if held and all(node.id in forsaken for node in held):
+        return f"{variant.model} on {option.node.name} too ({room}): a task failed on {held[0].name} and goes elsewhere"
     if held:
         return f"{variant.model} on {option.node.name} too ({room}): {want.count} wait, longer than a load takes"
     return f"{variant.model} on {option.node.name}: no node holds it, {room}"
