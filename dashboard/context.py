@@ -12,7 +12,14 @@ from orchestration.permissions import Action, allowed, refusal
 from orchestration.queries.strip import strip
 from orchestration.services.users import actor_of
 
-SECTIONS = {"task": "tasks", "agent": "agents", "node": "nodes", "task-new": "new", "agent-new": "agents"}
+SECTIONS = {
+    "task": "tasks",
+    "agent": "agents",
+    "node": "nodes",
+    "model": "nodes",
+    "task-new": "new",
+    "agent-new": "agents",
+}
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import UploadedFile
 from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field, whole_field
 from orchestration.api.bodies import read_json
 from orchestration.errors import DroverError, InvalidInput, NotAllowed
-from orchestration.models import Agent, Node, Task
+from orchestration.models import Agent, ModelConfig, Node, Task
 from orchestration.payloads import AgentPayload
 from orchestration.policy.states import AgentKind, Priority, TaskType
 from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
@@ -358,3 +358,21 @@ def initial_from_node(node: Node) -> dict[str, Any]:
         "vram_gb": round(node.vram_bytes / GIBIBYTE, 3) if node.vram_bytes else None,
         "labels": ", ".join(node.labels),
     }
+
+
+class ModelForm(RetriesForm):
+    enabled = forms.BooleanField(
+        label="Enabled", required=False, help_text="A disabled model takes nothing new, wherever it is."
+    )
+    max_concurrent_requests = forms.IntegerField(
+        label="Requests at once", min_value=1, max_value=10_000, help_text="Over all nodes together."
+    )
+    priority = forms.IntegerField(
+        label="Order", min_value=-1000, max_value=1000, help_text="Of several that would do, the highest is taken."
+    )
+    timeout_seconds = number_field("Time-out, seconds", "none", min_value=1)
+    keep_alive_seconds = number_field("Stays loaded, seconds", "as usual", min_value=0)
+
+
+def initial_from_model(config: ModelConfig) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in ModelForm.base_fields}

@@ -5,7 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboard.views import account, agents, live, matching, new_task, nodes, overview, pauses, tasks
+from dashboard.views import account, agents, live, matching, models, new_task, nodes, overview, pauses, tasks
 from orchestration.api import api, documentation, healthz
 
 urlpatterns = [
@@ -30,6 +30,7 @@ urlpatterns = [
     path("nodes/<int:node_id>/drain", nodes.drain, name="node-drain"),
     path("nodes/<int:node_id>/reset-circuit", nodes.reset_circuit, name="node-reset-circuit"),
     path("nodes/<int:node_id>/check", nodes.check, name="node-check"),
+    path("models/<path:name>", models.edit, name="model"),
     path("pauses", pauses.toggle, name="pause"),
     path("live/", live.poll, name="live"),
     path("start/<str:token>", account.start, name="start"),
