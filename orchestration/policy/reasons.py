@@ -150,11 +150,13 @@ def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
             expected_seconds=expected,
         )
     busy = [f"{books.in_use(node, it)} of {it.model}" for it in plan.victims if books.in_use(node, it)]
-    waits = max((_left(books, node, it) for it in plan.victims), default=0.0)
+    victims = {it.model for it in plan.victims}
+    running = [run for run in node.runs if run.variant.model in victims]
+    known = all(_known(books, run.variant) for run in running)
     return Waiting(
         code=Waits.DRAINING,
-        words=f"{node.name} makes room for {plan.variant.model}: still running {', '.join(busy)}",
-        next_seconds=waits + expected,
+        words=f"{node.name} makes room for {_called(books, plan.variant)}: still running {', '.join(busy)}",
+        next_seconds=max(_rest(books, node, run) for run in running) + expected if known and running else None,
         per_second=rate,
         at_once=slots,
     )
@@ -212,13 +214,19 @@ def _short(words: list[str]) -> str:
 def _no_room(books: Books, lane: LaneView) -> Waiting:
     able = [(node, model) for model in _open(books, lane) for node in books.loaders(books.wanted(lane, model))]
     node, model = next(((node, model) for node, model in able if node.id not in books.plans), able[0])
-    plan = books.plans.get(node.id)
+    plan, called = books.plans.get(node.id), _called(books, books.wanted(lane, model))
     if plan:
-        words = f"{model} is on no node; {node.name} loads {plan.variant.model} first"
+        words = f"{called} is on no node; {node.name} loads {plan.variant.model} first"
     else:
         names = ", ".join(dict.fromkeys(it.model for it in node.resident)) or "what is there"
-        words = f"{model} is on no node; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"
+        words = f"{called} is on no node; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"
     return Waiting(code=Waits.NO_ROOM, words=words)
+
+
+def _called(books: Books, wanted: Variant) -> str:
+    """With its context where that is what is missing."""
+    smaller = any(it.model == wanted.model and not it.serves(wanted) for node in books.live for it in node.resident)
+    return f"{wanted.model} with a context of {wanted.num_ctx}" if smaller else wanted.model
 
 
 def _at_the_latest(books: Books, lane: LaneView) -> str:
@@ -243,7 +251,7 @@ def _rate(books: Books, node: NodeView, variant: Variant) -> float | None:
 
 def _left(books: Books, node: NodeView, variant: Variant) -> float:
     """Seconds until the first of its runs ends; nothing where none runs."""
-    return min((_rest(books, node, run) for run in node.runs if run.variant == variant), default=0.0)
+    return min((_rest(books, node, run) for run in node.runs if run.variant.model == variant.model), default=0.0)
 
 
 def _rest(books: Books, node: NodeView, run: Run) -> float:
