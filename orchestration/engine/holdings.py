@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
+from django.db.models import Q
 
 from orchestration.engine.lessons import Lessons
 from orchestration.models import LoadPlan, Node, NodeModel, NodeVariant
@@ -14,13 +16,34 @@ from orchestration.policy.room import needed_bytes
 from orchestration.policy.states import NodeHealth
 
 
+class _Loaded(NamedTuple):
+    node_id: int
+    model: str
+    context: int | None
+    vram_bytes: int | None
+    loaded_bytes: int | None
+
+
+class _Note(NamedTuple):
+    """What is remembered of a variant that is in memory, or whose load failed."""
+
+    node_id: int
+    model: str
+    num_ctx: int
+    slots: int | None
+    loaded_at: datetime | None
+    last_used_at: datetime | None
+    outside_until: datetime | None
+    load_not_before: datetime | None
+    load_error: str
+
+
 def node_views(now: datetime, runs: Mapping[int, Sequence[Run]], lessons: Lessons) -> list[NodeView]:
     plans = {row.node_id: _plan(row) for row in LoadPlan.objects.all()}
     loaded = _loaded()
-    noted = _noted(loaded)
-    refused = _load_refused(now)
+    notes = _notes(now, loaded)
     return [
-        _node(now, node, runs.get(node.pk, ()), plans.get(node.pk), loaded[node.pk], noted, lessons, refused[node.pk])
+        _node(now, node, runs.get(node.pk, ()), plans.get(node.pk), loaded[node.pk], notes[node.pk], lessons)
         for node in Node.objects.all()
     ]
 
@@ -30,10 +53,9 @@ def _node(
     node: Node,
     runs: Sequence[Run],
     plan: Plan | None,
-    loaded: Mapping[str, NodeModel],
-    noted: Mapping[tuple[int, str], list[NodeVariant]],
+    loaded: Sequence[_Loaded],
+    notes: Sequence[_Note],
     lessons: Lessons,
-    refused: Mapping[Variant, str],
 ) -> NodeView:
     bare = NodeView(
         id=node.pk,
@@ -50,10 +72,9 @@ def _node(
         reserved_bytes=node.reserved_bytes if node.reserved_until and node.reserved_until > now else 0,
         size_bytes=lessons.sizes[node.pk],
         known_bytes=lessons.known_bytes[node.pk],
-        load_refused=refused,
+        load_refused=_load_refused(now, node, notes),
     )
-    residents = [_resident(now, bare, row, noted[node.pk, name]) for name, row in loaded.items()]
-    return replace(bare, resident=dict(residents))
+    return replace(bare, resident=dict(_resident(now, bare, row, notes) for row in loaded))
 
 
 def _plan(row: LoadPlan) -> Plan:
@@ -68,29 +89,32 @@ def _plan(row: LoadPlan) -> Plan:
     )
 
 
-def _loaded() -> dict[int, dict[str, NodeModel]]:
-    loaded: dict[int, dict[str, NodeModel]] = defaultdict(dict)
-    needed = ("node_id", "model__name", "loaded_context", "vram_bytes", "loaded_bytes", "last_used_at")
-    for row in NodeModel.objects.filter(loaded=True).select_related("model").only(*needed):
-        loaded[row.node_id][row.model.name] = row
+# Plain tuples: these rows are read for every decision, and making model instances of them costs more than reading.
+def _loaded() -> dict[int, list[_Loaded]]:
+    loaded: dict[int, list[_Loaded]] = defaultdict(list)
+    fields = ("node_id", "model__name", "loaded_context", "vram_bytes", "loaded_bytes")
+    for values in NodeModel.objects.filter(loaded=True).order_by().values_list(*fields):
+        loaded[values[0]].append(_Loaded(*values))
     return loaded
 
 
-def _noted(loaded: Mapping[int, Mapping[str, NodeModel]]) -> dict[tuple[int, str], list[NodeVariant]]:
-    """What is known of the variants that are in memory."""
-    noted: dict[tuple[int, str], list[NodeVariant]] = defaultdict(list)
-    names = {name for rows in loaded.values() for name in rows}
-    for row in NodeVariant.objects.filter(node__in=loaded, model_name__in=names):
-        noted[row.node_id, row.model_name].append(row)
-    return noted
+def _notes(now: datetime, loaded: Mapping[int, Sequence[_Loaded]]) -> dict[int, list[_Note]]:
+    notes: dict[int, list[_Note]] = defaultdict(list)
+    names = {row.model for rows in loaded.values() for row in rows}
+    wanted = NodeVariant.objects.filter(Q(node__in=loaded, model_name__in=names) | Q(load_not_before__gt=now))
+    fields = ("node_id", "model_name", "num_ctx", "slots", "loaded_at", "last_used_at", "outside_until")
+    for values in wanted.order_by().values_list(*fields, "load_not_before", "load_error"):
+        notes[values[0]].append(_Note(*values))
+    return notes
 
 
-def _resident(now: datetime, node: NodeView, row: NodeModel, noted: Sequence[NodeVariant]) -> tuple[Variant, Resident]:
+def _resident(now: datetime, node: NodeView, row: _Loaded, notes: Sequence[_Note]) -> tuple[Variant, Resident]:
     """Old servers do not tell the context a model was loaded with: then it is the one that Drover loaded last."""
-    last = max((it for it in noted if it.loaded_at), key=lambda it: it.loaded_at or now, default=None)
-    context = row.loaded_context or (last.num_ctx if last else settings.DROVER_DEFAULT_NUM_CTX)
-    variant = Variant(model=row.model.name, num_ctx=context)
-    known = next((it for it in noted if it.num_ctx == context), None)
+    noted = [note for note in notes if note.model == row.model]
+    last = max((note for note in noted if note.loaded_at), key=lambda it: it.loaded_at or now, default=None)
+    context = row.context or (last.num_ctx if last else settings.DROVER_DEFAULT_NUM_CTX)
+    variant = Variant(model=row.model, num_ctx=context)
+    known = next((note for note in noted if note.num_ctx == context), None)
     most = node.slots(variant.model)
     return variant, Resident(
         size_bytes=row.vram_bytes or row.loaded_bytes or needed_bytes(node, variant),
@@ -101,13 +125,13 @@ def _resident(now: datetime, node: NodeView, row: NodeModel, noted: Sequence[Nod
     )
 
 
-def _load_refused(now: datetime) -> dict[int, dict[Variant, str]]:
+def _load_refused(now: datetime, node: Node, notes: Sequence[_Note]) -> dict[Variant, str]:
     """Loads that failed and are not tried again yet."""
-    refused: dict[int, dict[Variant, str]] = defaultdict(dict)
-    for row in NodeVariant.objects.filter(load_not_before__gt=now).select_related("node"):
-        words = f"{row.node.name} could not load {row.model_name}: {row.load_error}"
-        refused[row.node_id][Variant(model=row.model_name, num_ctx=row.num_ctx)] = words
-    return refused
+    return {
+        Variant(model=note.model, num_ctx=note.num_ctx): f"{node.name} could not load {note.model}: {note.load_error}"
+        for note in notes
+        if note.load_not_before and note.load_not_before > now
+    }
 
 
 def refusal(node: Node, now: datetime) -> str:

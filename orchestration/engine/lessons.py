@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from orchestration.engine import backlog, forecast
 from orchestration.engine.backlog import Counts
-from orchestration.models import Attempt, NodeModel, NodeVariant, OutputEstimate
+from orchestration.models import Attempt, NodeModel, NodeVariant, OllamaModel, OutputEstimate
 from orchestration.policy.estimates import Estimates, Place
 from orchestration.policy.fleet import Upcoming, Variant
 
@@ -23,6 +23,8 @@ class Lessons:
 
     read_at: datetime
     sizes: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    contexts: dict[str, int | None]
+    """The context each model was trained with, in tokens."""
     single: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     known_bytes: dict[int, dict[Variant, int]] = field(default_factory=lambda: defaultdict(dict))
     estimates: Estimates = field(default_factory=Estimates)
@@ -44,6 +46,7 @@ def read_lessons(now: datetime, before: Lessons | None = None) -> Lessons:
     lessons = Lessons(
         read_at=now,
         estimates=_estimates(),
+        contexts=dict(OllamaModel.objects.order_by().values_list("name", "context_length")),
         high_rate=_high_rate(now),
         counts=backlog.counts(),
         steps=list(forecast.steps()) if settings.DROVER_PRELOAD else [],

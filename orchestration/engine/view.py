@@ -1,7 +1,7 @@
 """The fleet as the placement policy sees it, read from the database in a fixed number of queries."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +10,12 @@ from django.conf import settings
 from orchestration.engine.backlog import heads_of, waiting_lanes, waiting_shares
 from orchestration.engine.holdings import node_views
 from orchestration.engine.lessons import Lessons, read_lessons
-from orchestration.models import Agent, Attempt, ModelConfig, OllamaModel, Pause, ShareAccount, User, WorkerProcess
+from orchestration.models import Agent, Attempt, ModelConfig, Pause, ShareAccount, User, WorkerProcess
 from orchestration.policy.fleet import AgentRule, FleetView, ModelRule, Parameters, Run, ShareRule, Variant
 from orchestration.policy.states import PauseKind
+
+
+_ACCOUNT = ("share", "service", "active")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
         nodes=node_views(now, flight.runs, lessons),
         lanes=waiting_lanes(lessons.counts),
         heads=heads_of(shares),
-        models=_models(flight, pauses),
+        models=_models(flight, pauses, lessons.contexts),
         agents=_agents(flight, pauses),
         shares=shares,
         waiting_shares=waiting,
@@ -104,24 +107,20 @@ def _pauses() -> dict[tuple[str, str], str]:
     """The words for each pause, by kind and key."""
     names = {"0": "High priority", "1": "Normal priority", "2": "Low priority"}
     words: dict[tuple[str, str], str] = {}
-    for pause in Pause.objects.all():
-        what = {
-            PauseKind.PRIORITY: names.get(pause.key, pause.key),
-            PauseKind.AGENT: "Agent",
-            PauseKind.MODEL: pause.key,
-        }
-        words[pause.kind, pause.key] = f"{what[PauseKind(pause.kind)]} paused by {pause.paused_by_name}"
+    for kind, key, by in Pause.objects.order_by().values_list("kind", "key", "paused_by_name"):
+        what = {PauseKind.PRIORITY: names.get(key, key), PauseKind.AGENT: "Agent", PauseKind.MODEL: key}
+        words[kind, key] = f"{what[PauseKind(kind)]} paused by {by}"
     return words
 
 
 def _shares(flight: _Flight, waiting: Iterable[int]) -> dict[int, ShareRule]:
-    accounts = {row.share: row for row in ShareAccount.objects.all()}
+    accounts = {share: (service, active) for share, service, active in ShareAccount.objects.values_list(*_ACCOUNT)}
     limited = User.objects.exclude(max_concurrent_tasks=None).values_list("pk", "username", "max_concurrent_tasks")
     limits = {pk: (name, most) for pk, name, most in limited}
     return {
         share: ShareRule(
-            service=accounts[share].service if share in accounts else 0.0,
-            active=share in accounts and accounts[share].active,
+            service=accounts[share][0] if share in accounts else 0.0,
+            active=share in accounts and accounts[share][1],
             name=limits[share][0] if share in limits else "",
             max_concurrent=limits[share][1] if share in limits else None,
             in_flight=flight.shares[share],
@@ -130,21 +129,24 @@ def _shares(flight: _Flight, waiting: Iterable[int]) -> dict[int, ShareRule]:
     }
 
 
-def _models(flight: _Flight, pauses: dict[tuple[str, str], str]) -> dict[str, ModelRule]:
-    configs = {config.model_name: config for config in ModelConfig.objects.all()}
-    contexts = dict(OllamaModel.objects.order_by().values_list("name", "context_length"))
+def _models(
+    flight: _Flight, pauses: dict[tuple[str, str], str], contexts: Mapping[str, int | None]
+) -> dict[str, ModelRule]:
+    fields = ("model_name", "enabled", "priority", "max_concurrent_requests")
+    configs = {name: rest for name, *rest in ModelConfig.objects.order_by().values_list(*fields)}
     paused = {key for kind, key in pauses if kind == PauseKind.MODEL}
-    return {
-        name: ModelRule(
-            enabled=configs[name].enabled if name in configs else True,
+    rules = {}
+    for name in {*configs, *contexts, *paused}:
+        enabled, priority, most = configs.get(name, (True, 0, None))
+        rules[name] = ModelRule(
+            enabled=enabled,
             paused=pauses.get((PauseKind.MODEL, name), ""),
             context_length=contexts.get(name),
-            priority=configs[name].priority if name in configs else 0,
-            max_concurrent=configs[name].max_concurrent_requests if name in configs else None,
+            priority=priority,
+            max_concurrent=most,
             in_flight=flight.models[name],
         )
-        for name in {*configs, *contexts, *paused}
-    }
+    return rules
 
 
 def _agents(flight: _Flight, pauses: dict[tuple[str, str], str]) -> dict[int, AgentRule]:

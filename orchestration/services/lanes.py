@@ -23,6 +23,7 @@ OUTLOOK_EVERY = timedelta(seconds=1)
 def explain(*, waiting: Mapping[int, Waiting], lanes: Mapping[int, LaneView], now: datetime) -> None:
     """Stores what changed and tells whoever watches."""
     changed: dict[int, str] = {}
+    rows: list[Lane] = []
     stored = Lane.objects.filter(Q(pk__in=waiting) | ~Q(waiting_code=""))
     for pk, code, words, outlook in stored.values_list("pk", "waiting_code", "waiting_reason", "outlook"):
         found = waiting.get(pk)
@@ -30,9 +31,11 @@ def explain(*, waiting: Mapping[int, Waiting], lanes: Mapping[int, LaneView], no
         same = (code, words) == (fresh["waiting_code"], fresh["waiting_reason"])
         if same and not _is_due(outlook, fresh["outlook"], now):
             continue
-        Lane.objects.filter(pk=pk).update(**fresh)
+        rows.append(Lane(pk=pk, **fresh))
         if not same:
             changed[pk] = fresh["waiting_reason"]
+    if rows:
+        Lane.objects.bulk_update(rows, ["waiting_code", "waiting_reason", "outlook"])
     if changed:
         events.on_commit(("lanes", {str(pk): reason for pk, reason in changed.items()}))
 
