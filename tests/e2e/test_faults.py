@@ -11,16 +11,33 @@ pytestmark = pytest.mark.processes
 @pytest.fixture(scope="module")
 def drover(herd: Herd):
     quick = {"drover_between_objects_timeout_seconds": 2, "drover_first_object_timeout_seconds": 4}
+    quick |= {"drover_circuit_faults": 1000}  # its own test is in test_circuits.py
     with running_drover(**quick) as running:
         running.connect(herd, slots_per_model=32)
         yield running
 
 
 @pytest.fixture(autouse=True)
-def no_faults_left(herd: Herd):
+def both_nodes_ready(drover: Drover, herd: Herd):
+    """The model is loaded on both, so that a task that fails on one finds the other at once; no fault is left over."""
+    for node in herd.nodes:
+        _load_on(drover, node.name)
     yield
     for node in herd.nodes:
         node.clear_faults()
+
+
+def _load_on(drover: Drover, name: str) -> None:
+    (node,) = [it for it in drover.nodes() if it["name"] == name]
+    if any(model["name"] == "llama3.2:latest" and model["loaded"] for model in node["models"]):
+        return
+    others = [it["name"] for it in drover.nodes() if it["name"] != name]
+    for other in others:
+        drover.api("POST", f"nodes/{other}/drain")
+    (task,) = drover.until_ended(*drover.submit("Warm up."))
+    assert (task["status"], task["node"]) == ("completed", name)
+    for other in others:
+        drover.api("POST", f"nodes/{other}/resume")
 
 
 def _run_with(drover: Drover, herd: Herd, fault: dict, **fields) -> dict:
@@ -74,6 +91,16 @@ def test_a_model_that_is_gone_from_a_node_is_asked_for_on_the_other(drover: Drov
     assert "not found" in _first_attempt(task)["error"]
     assert task["status"] == "completed"
     assert len({attempt["node"] for attempt in task["attempt_list"]}) == 2
+
+
+def test_a_task_that_fails_twice_goes_to_a_node_that_must_load_its_model_first(drover: Drover, herd: Herd) -> None:
+    (before,) = drover.until_ended(*drover.submit("Who has you loaded?", type="chat", model_name="qwen3:8b"))
+    herd.node(before["node"]).faults({"kind": "server_error", "path": "/api/chat"}, replace=True)
+    (task,) = drover.until_ended(*drover.submit("And who can load you?", type="chat", model_name="qwen3:8b"))
+    assert task["status"] == "completed"
+    nodes = [attempt["node"] for attempt in reversed(task["attempt_list"])]
+    assert nodes[:2] == [before["node"]] * 2
+    assert nodes[2] != before["node"]
 
 
 def test_a_fault_that_stays_fails_the_task_after_its_tries(drover: Drover, herd: Herd) -> None:
