@@ -86,7 +86,7 @@ class World:
     def _start_redis(self, stack: ExitStack) -> None:
         command = bundled_redis.command(Path(settings.REDIS_URL.removeprefix("unix://")))
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        stack.callback(_end, process)
+        stack.callback(end_part, process)
         wait_for(lambda: bundled_redis.answers(settings.REDIS_URL), "Redis")
 
     def start(self, part: str) -> "subprocess.Popen[bytes]":
@@ -148,11 +148,11 @@ async def _look(url: str) -> nodes.Poll:
 def start_part(part: str, stack: ExitStack, **options: Any) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "bench_worker", "--part", part]
     process = subprocess.Popen(command, **options)
-    stack.callback(_end, process)
+    stack.callback(end_part, process)
     return process
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end_part(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
     try:
         process.wait(10)
