@@ -46,16 +46,23 @@ class Learned:
     works: dict[tuple[int | None, str], float] = field(default_factory=dict)
     _high: deque[tuple[float, str]] = field(default_factory=deque)
     """Starts of high tasks: when, and in which model."""
+    _estimates: Estimates | None = None
+    """Made when they are needed, anew after something was learned."""
 
     @property
     def estimates(self) -> Estimates:
+        if self._estimates is None:
+            self._estimates = self._made()
+        return self._estimates
+
+    def _made(self) -> Estimates:
         speeds = {place: known.tokens_per_second for place, known in self.places.items()}
         runs = {place: known.run_seconds for place, known in self.places.items()}
         return Estimates(
             tokens_per_second={place: speed for place, speed in speeds.items() if speed is not None},
-            load_seconds=self.loads,
+            load_seconds=dict(self.loads),
             run_seconds={place: seconds for place, seconds in runs.items() if seconds is not None},
-            output_tokens=self.works,
+            output_tokens=dict(self.works),
         )
 
     def ran(self, task: LabTask, call: Call, slots: int) -> None:
@@ -63,6 +70,7 @@ class Learned:
         place, kind = (task.node, task.model), (None, task.models[0])
         self.places[place] = learn(self.places.get(place, Known()), [call], slots=slots)
         self.works[kind] = blend(self.works.get(kind), call.work)
+        self._estimates = None
 
     def slots(self, node: int, model: str, most: int) -> int:
         known = self.places.get((node, model), Known()).slots
@@ -70,6 +78,7 @@ class Learned:
 
     def loaded(self, node: int, model: str, seconds: float) -> None:
         self.loads[node, model] = load_mean(self.loads.get((node, model)), seconds)
+        self._estimates = None
 
     def started_high(self, model: str, now: float) -> None:
         self._high.append((now, model))

@@ -55,6 +55,7 @@ class Runner:
     progress: float = 0.0
     rate: float = 0.0
     idle_since: float | None = None
+    last_expiry: float | None = None
 
     @property
     def used(self) -> int:
@@ -63,6 +64,11 @@ class Runner:
     def rest(self, now: float) -> None:
         if self.ready and not self.used and self.idle_since is None:
             self.idle_since = now
+            self.last_expiry = now + self.keep_alive
+
+    def expiry(self, now: float) -> float:
+        """As ``/api/ps`` tells it: it stands while requests run, and is counted from now as long as none has ended."""
+        return now + self.keep_alive if self.last_expiry is None else self.last_expiry
 
     def take(self, task: LabTask, now: float) -> None:
         self.queue.append(task)
@@ -132,10 +138,10 @@ class LabNode:
         self._go_on()
         return runner.used < before
 
-    def resident(self) -> set[str]:
-        """What ``/api/ps`` lists: no model that is still being loaded."""
+    def resident(self) -> dict[str, float]:
+        """What ``/api/ps`` lists, and until when it stays: no model that is still being loaded."""
         self.expire()
-        return {model for model, runner in self.runners.items() if runner.ready}
+        return {model: runner.expiry(self.world.now) for model, runner in self.runners.items() if runner.ready}
 
     def expire(self) -> None:
         now = self.world.now
@@ -234,7 +240,7 @@ class LabNode:
             return
         self._advance()
         runner.ready, runner.ready_at, self.loading = True, self.world.now, None
-        runner.idle_since = None if runner.queue else self.world.now
+        runner.rest(self.world.now)
         self._go_on()
         self.world.loaded(self.number, runner.model)
 

@@ -7,9 +7,11 @@ from orchestration.management.lab.learning import Learned, call_of, variant
 from orchestration.management.lab.line import Line, moment
 from orchestration.management.lab.peers import FOREVER
 from orchestration.management.lab.simulation import Scheduler
+from orchestration.management.lab.strangers import Watch
 from orchestration.management.lab.work import LabTask
 from orchestration.policy.decision import Abort, Grant
 from orchestration.policy.fleet import FleetView, NodeView, Parameters, Plan, Resident, Run, ShareRule, Variant
+from orchestration.policy.outsiders import Ours
 from orchestration.policy.placement import decide
 from orchestration.policy.states import Priority
 
@@ -33,7 +35,8 @@ class _Node:
     """What Drover keeps about a node. ``suspect``: a call has just failed there, nothing is sent until it answers."""
 
     installed: frozenset[str]
-    sizes: dict[Variant, int]
+    sizes: dict[str, int]
+    known_bytes: dict[Variant, int]
     resident: set[str] = field(default_factory=set)
     loaded_at: dict[str, float] = field(default_factory=dict)
     """When Drover loaded what it has loaded and is still there."""
@@ -41,6 +44,17 @@ class _Node:
     plan: Plan | None = None
     load_began: float = 0.0
     suspect: bool = False
+    watch: Watch = field(default_factory=Watch)
+
+    def ours(self, in_flight: Counter[str]) -> Ours:
+        """What Drover did there since the last look."""
+        since = self.watch.since
+        loading = {self.plan.variant.model} if self.plan and self.plan.loading_since else set()
+        return Ours(
+            used={model for model, at in self.last_used.items() if at >= since},
+            in_flight={model for model, count in in_flight.items() if count},
+            loads=loading | {model for model, at in self.loaded_at.items() if at >= since},
+        )
 
 
 class Product(Scheduler):
@@ -49,11 +63,12 @@ class Product(Scheduler):
 
     def start(self) -> None:
         models = self.sim.models
-        sizes = {variant(name): round(model.gb * GB) for name, model in models.items()}
+        sizes = {name: round(model.gb * GB) for name, model in models.items()}
+        known = {variant(name): size for name, size in sizes.items()}
         fitting = [
             frozenset(name for name in models if self.sim.fits(node, name)) for node in range(len(self.sim.nodes))
         ]
-        self._nodes = [_Node(installed, sizes) for installed in fitting]
+        self._nodes = [_Node(installed, sizes, known) for installed in fitting]
         self._slots = max(model.parallel for model in models.values())
         """As many as people have set for all nodes; models that take one request at a time are known."""
         self._single_slot = frozenset(name for name, model in models.items() if model.parallel == 1)
@@ -110,24 +125,31 @@ class Product(Scheduler):
     def polled(self) -> None:
         """Others load and evict, too."""
         for number, mine in enumerate(self._nodes):
-            if not self.sim.answers[number]:
-                continue
-            mine.suspect = False
-            in_use = {model for model, count in self.sim.in_flight[number].items() if count}
-            mine.resident = self.sim.resident[number] | (mine.resident & in_use)
-            for gone in [model for model in mine.loaded_at if model not in mine.resident]:
-                del mine.loaded_at[gone]
+            if self.sim.answers[number]:
+                self._look(number, mine)
+            else:
+                mine.watch.lost()
         self._wake()
+
+    def _look(self, number: int, mine: _Node) -> None:
+        now, listed, in_flight = self.sim.now, self.sim.resident[number], self.sim.in_flight[number]
+        mine.suspect = False
+        findings = mine.watch.look(listed, mine.sizes, mine.ours(in_flight), now)
+        mine.watch.reserve(findings, max(mine.loaded_at.values(), default=None), now)
+        mine.resident = {*listed, *(model for model in mine.resident if in_flight[model])}
+        for gone in [model for model in mine.loaded_at if model not in mine.resident]:
+            del mine.loaded_at[gone]
 
     def _resident(self, node: int, model: str) -> Resident:
         mine = self._nodes[node]
         loaded, used = mine.loaded_at.get(model), mine.last_used.get(model)
         most = 1 if model in self._single_slot else self._slots
         return Resident(
-            size_bytes=mine.sizes[variant(model)],
+            size_bytes=mine.sizes[model],
             slots=self._learned.slots(node, model, most),
             since=None if loaded is None else moment(loaded),
             last_used=None if used is None else moment(used),
+            busy_outside=mine.watch.is_busy(model, self.sim.now),
         )
 
     def _wait(self, task: LabTask, avoid: int | None = None) -> None:
@@ -231,5 +253,7 @@ class Product(Scheduler):
             single_slot=self._single_slot,
             refuses=AWAY if mine.suspect or not self.sim.up[number] else "",
             vram_bytes=round(numbers.vram_gb * GB),
-            known_bytes=mine.sizes,
+            reserved_bytes=mine.watch.reserved(self.sim.now),
+            size_bytes=mine.sizes,
+            known_bytes=mine.known_bytes,
         )

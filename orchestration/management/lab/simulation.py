@@ -73,8 +73,8 @@ class Simulation:
         self.up = [True] * len(self.nodes)
         self.answers = [True] * len(self.nodes)
         """Whether the last poll was answered; ``up`` is what has been made of that."""
-        self.resident: list[set[str]] = [set() for _ in self.nodes]
-        """By node, as last polled."""
+        self.resident: list[dict[str, float]] = [{} for _ in self.nodes]
+        """By node, as last polled: models and when their keep-alive ends."""
         self.in_flight: list[Counter[str]] = [Counter() for _ in self.nodes]
         """The scheduler's own calls, by node and model."""
         self.tasks = workload.tasks(random.Random(seed))
@@ -148,7 +148,7 @@ class Simulation:
     def health_changed(self, node: int, up: bool) -> None:
         self.up[node] = up and not self.nodes[node].down
         if not up:
-            self.resident[node] = set()
+            self.resident[node] = {}
         self.scheduler.health_changed(node)
 
     def _arrive(self, task: LabTask) -> None:
