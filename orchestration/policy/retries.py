@@ -70,4 +70,5 @@ def delay_of(policy: RetryPolicy, *, tries: int, spread: float) -> timedelta:
 
 
 def _seconds(delay: timedelta) -> str:
-    return f"{delay.total_seconds():.3g} s"
+    seconds = delay.total_seconds()
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -19,12 +19,14 @@ def _judged(error: DroverError = AWAY, *, policy: RetryPolicy = POLICY, tries: i
 
 def test_an_error_that_may_pass_is_tried_again_rather_on_another_node() -> None:
     assert _judged() == Verdict(
-        delay=timedelta(seconds=1), elsewhere=True, words="Tried again after 1 s, on another node where one is free"
+        delay=timedelta(seconds=1), elsewhere=True, words="Tried again after 1.0 s, on another node where one is free"
     )
 
 
 def test_where_no_other_node_has_the_model_the_same_one_is_tried_again() -> None:
-    assert _judged(others=False) == Verdict(delay=timedelta(seconds=1), elsewhere=False, words="Tried again after 1 s")
+    assert _judged(others=False) == Verdict(
+        delay=timedelta(seconds=1), elsewhere=False, words="Tried again after 1.0 s"
+    )
 
 
 def test_an_error_that_will_be_repeated_is_not_tried_again() -> None:

@@ -214,7 +214,7 @@ def test_an_attempt_says_what_follows_from_its_failure(
     job = begin(submitted_task)
     setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=StreamFailed("the runner died"))
     attempt = Attempt.objects.get()
-    assert attempt.follow_up == "Tried again after 0 s, on another node where one is free"
+    assert attempt.follow_up == "Tried again after 0.0 s, on another node where one is free"
     assert attempt.node_fault
 
 
