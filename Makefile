@@ -75,10 +75,11 @@ format: setup-dev ## write the code the way `check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup-dev ## measure the worker, the way from submit to first token, tasks a second, and the scheduler's decisions
+bench: setup-dev ## measure the worker, the way to the first token, tasks a second, loads, and the scheduler's decisions
 	$(BIN)/python manage.py bench_worker
 	$(BIN)/python manage.py bench_latency
 	$(BIN)/python manage.py bench_throughput
+	$(BIN)/python manage.py bench_contexts
 	$(BIN)/python manage.py bench_policy
 
 lock: setup-dev ## choose versions anew: writes requirements/*.txt
