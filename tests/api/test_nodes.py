@@ -1,13 +1,13 @@
 """Nodes over REST."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from orchestration.models import AuditEntry, Node
+from orchestration.models import AuditEntry, LoadPlan, Node
 from orchestration.ollama.simulator import NodeSpec
 
 from .conftest import ApiClient, refusal
@@ -34,6 +34,28 @@ def test_nodes_are_listed_with_their_models(carol_api: ApiClient, make_node: Cal
     ]
     second = carol_api.get(f"nodes?limit=1&cursor={first['next_cursor']}").json()
     assert [node["name"] for node in second["nodes"]] == ["gpu-b"]
+
+
+def test_a_node_says_what_it_is_about_to_load(carol_api: ApiClient, node: Node) -> None:
+    assert carol_api.get("nodes/gpu-a").json()["plan"] is None
+    fields = {"model_name": "qwen3:8b", "num_ctx": 8192, "victims": [["llama3.2:latest", 4096]], "token": "t"}
+    at = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
+    plan = LoadPlan.objects.create(
+        node=node, planned_at=at, expected_seconds=18.5, reason="it has waited 61 s", **fields
+    )
+    told = {
+        "model": "qwen3:8b",
+        "context_length": 8192,
+        "state": "making_room",
+        "since": "2026-03-01T07:30:00.000Z",
+        "expected_seconds": 18.5,
+        "makes_room": ["llama3.2:latest"],
+        "reason": "it has waited 61 s",
+    }
+    assert carol_api.get("nodes/gpu-a").json()["plan"] == told
+    LoadPlan.objects.filter(pk=plan.pk).update(loading_since=at + timedelta(seconds=4))
+    loading = carol_api.get("nodes").json()["nodes"][0]["plan"]
+    assert (loading["state"], loading["since"]) == ("loading", "2026-03-01T07:30:04.000Z")
 
 
 @pytest.mark.parametrize(
