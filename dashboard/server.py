@@ -4,6 +4,8 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
@@ -18,6 +20,10 @@ reactor: Any = twisted_reactor
 STOP_SECONDS = 5.0
 GOING_AWAY = 1001
 WEBSOCKET_MESSAGE_BYTES = 64 * 1024
+INCOMING = {
+    "websocket_max_message_size": WEBSOCKET_MESSAGE_BYTES,
+    "websocket_max_frame_size": WEBSOCKET_MESSAGE_BYTES,
+}
 
 
 class _Gate:
@@ -33,6 +39,16 @@ class _Gate:
         self.is_open.set()
 
     stopProducing = resumeProducing
+
+
+@contextmanager
+def _outgoing(protocol: Any) -> Iterator[None]:
+    """The bound is for what comes in; the library would refuse to send a longer message as well."""
+    bound, protocol.maxMessagePayloadSize = protocol.maxMessagePayloadSize, 0
+    try:
+        yield
+    finally:
+        protocol.maxMessagePayloadSize = bound
 
 
 class PatientServer(Server):
@@ -55,7 +71,11 @@ class PatientServer(Server):
         super().listen_error(failure)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        await super().handle_reply(protocol, message)
+        if message["type"] == "websocket.send":
+            with _outgoing(protocol):
+                await super().handle_reply(protocol, message)
+        else:
+            await super().handle_reply(protocol, message)
         if message["type"] == "websocket.send" or message.get("more_body"):
             await self._drained(protocol.transport)
 
@@ -111,9 +131,8 @@ def serve(host: str, port: int) -> None:
         endpoints=build_endpoint_description_strings(host=host, port=port),
         signal_handlers=False,
         websocket_timeout=-1,
-        websocket_max_message_size=WEBSOCKET_MESSAGE_BYTES,
-        websocket_max_frame_size=WEBSOCKET_MESSAGE_BYTES,
         server_name="drover",
+        **INCOMING,
     )
     run(server)
 

@@ -62,12 +62,13 @@ export async function ask(question, yes) {
 /** Answers at once in words, and takes them back when the server disagrees. */
 async function send(form, button) {
   const before = button && [...button.childNodes];
+  const fields = new FormData(form, button); // before the button is disabled: its own value belongs to them
   if (button) {
     button.disabled = true;
     button.setAttribute("aria-busy", "true");
     if (form.dataset.busy) button.replaceChildren(form.dataset.busy);
   }
-  const outcome = await post(form.getAttribute("action"), new FormData(form, button));
+  const outcome = await post(form.getAttribute("action"), fields);
   if (button) {
     button.disabled = false;
     button.removeAttribute("aria-busy");

@@ -15,12 +15,15 @@ from daphne.endpoints import build_endpoint_description_strings
 from dashboard import server
 
 CHUNK = b"x" * 65_536
+LARGE = 3 * server.WEBSOCKET_MESSAGE_BYTES
 WRITTEN = {"http": 0, "socket": 0}
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.accept"})
+        if scope["path"] == "/large":
+            await send({"type": "websocket.send", "text": "x" * LARGE})
         await endless_socket(send) if scope["path"] == "/endless" else await asyncio.sleep(3600)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     if scope["path"] == "/written":
@@ -50,4 +53,4 @@ async def endless(send: Any, chunks: int) -> None:
 
 if __name__ == "__main__":
     endpoints = build_endpoint_description_strings(host="127.0.0.1", port=int(sys.argv[1]))
-    server.run(server.PatientServer(application, endpoints=endpoints, signal_handlers=False))
+    server.run(server.PatientServer(application, endpoints=endpoints, signal_handlers=False, **server.INCOMING))

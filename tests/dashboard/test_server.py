@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ class Site:
 
     def start(self):
         command = [sys.executable, str(ROOT / "tests/dashboard/slow_site.py"), str(self.port)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
         return subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
     def answers(self):
@@ -142,6 +143,19 @@ def test_an_open_socket_is_told_that_the_server_goes_away(site):
         site.process.send_signal(signal.SIGTERM)
         assert connection.recv(100) == b"\x88\x02\x03\xe9", "no close frame with 1001"
     assert site.process.wait(SECONDS) == 0
+
+
+def test_a_socket_is_sent_more_at_once_than_it_may_send(site):
+    with site.ask(upgrade("/large")) as connection:
+        received = 0
+        while received < 3 * 65_536:
+            received += len(connection.recv(1_000_000))
+        too_long = (65_536 + 1).to_bytes(8, "big")
+        connection.sendall(b"\x81\xff" + too_long + bytes(4))
+        with suppress(ConnectionResetError):  # it may slam the door
+            while connection.recv(1_000_000):
+                pass
+    assert site.answers()
 
 
 def test_an_endless_download_does_not_keep_the_server(site):

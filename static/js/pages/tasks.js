@@ -10,6 +10,7 @@ import {patchRow, withProgress} from "../rows.js";
 import {live} from "../socket.js";
 
 const MOST_ROWS = 200;
+const PAGE_ROWS = 100;
 const page = one("[data-page=tasks]");
 const body = one("[data-rows] tbody");
 const scroll = one("[data-scroll]");
@@ -88,9 +89,9 @@ function counts(now) {
   for (const [word, count] of Object.entries(now)) put(one(`[data-facet=status] [data-count="${word}"]`), number(count));
 }
 
-function snapshot({rows: fresh, counts: now}) {
+function snapshot({rows: fresh, counts: now, more}) {
   const ids = new Set(fresh.map((row) => row.id));
-  const oldest = fresh.length ? Math.min(...ids) : 0;
+  const oldest = more && fresh.length ? Math.min(...ids) : 0;
   fresh.forEach(take);
   if (!onLaterPage) {
     for (const element of [...body.children]) {
@@ -121,7 +122,7 @@ function reasons(words) {
 }
 
 live.subscribe("tasks", {
-  filter: page.dataset.filter,
+  filter: [page.dataset.filter, `limit=${PAGE_ROWS}`].filter(Boolean).join("&"),
   onSnap: snapshot,
   onDelta(delta) {
     delta.rows?.forEach(take);
