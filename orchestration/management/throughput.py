@@ -157,16 +157,24 @@ def cpu(trial: Trial, simulator: int) -> dict[str, float]:
     if trial.process is None or not Path("/proc/self/task").exists():
         return {}
     found = dict.fromkeys(ROLES, 0.0)
-    for pid in _below(trial.process.pid):
-        words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()[:3]
-        for role in ROLES:
-            found[role] += usage(pid).cpu_ms if any(word.endswith(role) for word in words) else 0.0
+    for pid in below(trial.process.pid):
+        if role := name_of(pid):
+            found[role] += usage(pid).cpu_ms
     return {**found, "simulator": usage(simulator).cpu_ms}
 
 
-def _below(pid: int) -> Sequence[int]:
+def name_of(pid: int) -> str:
+    """Which of Drover's processes it is; empty for any other."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()[:3]
+    except OSError:
+        return ""
+    return next((role for role in ROLES if any(word.endswith(role) for word in words)), "")
+
+
+def below(pid: int) -> Sequence[int]:
     """The processes that this one has started, and theirs."""
     children = [
         int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
     ]
-    return [*children, *(other for child in children for other in _below(child))]
+    return [*children, *(other for child in children for other in below(child))]

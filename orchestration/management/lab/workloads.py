@@ -101,21 +101,22 @@ def _poisson(
     *,
     priority: PriorityDraw = _mixed_priority,
     in_turn: bool = False,
+    users: int = 8,
 ) -> Callable[[Draw], list[LabTask]]:
-    """Tasks of eight users at ``load`` of what all nodes do with one full batch each."""
+    """Tasks of that many users at ``load`` of what all nodes do with one full batch each."""
     total = sum(popularity)
     seconds = sum(
         share / total * MEAN_WORK / model.batch_rate for model, share in zip(models.values(), popularity, strict=True)
     )
     rate = load * sum(node.speed for node in nodes) / seconds
-    names, users = list(models), [f"u{number}" for number in range(8)]
+    names, people = list(models), [f"u{number}" for number in range(users)]
 
     def tasks(draw: Draw) -> list[LabTask]:
         at, made = 0.0, []
         for number in range(count):
             at += draw.expovariate(rate)
             model = names[number % len(names)] if in_turn else draw.choices(names, popularity)[0]
-            user = draw.choices(users, _zipf(8))[0]
+            user = draw.choices(people, _zipf(users))[0]
             cls = priority(draw)
             made.append(_task(draw, number, at, model, user=user, priority=cls))
         return made
@@ -246,3 +247,18 @@ def _outsiders(scale: float) -> Workload:
         return made
 
     return Workload(models={**models, **_models(("ext", 12, 40, 4))}, nodes=nodes, tasks=tasks)
+
+
+def _interleaved() -> Workload:
+    """Two of the six models fit a node; four users, who all ask for everything."""
+    models, nodes = _six_models(), _nodes(24, 24, 24)
+    tasks = _poisson(models, nodes, 300, 0.70, _zipf(6), users=4)
+    return Workload(models=models, nodes=nodes, tasks=tasks)
+
+
+REAL: dict[str, Callable[[], Workload]] = {"mixed": _interleaved, "dump": lambda: _dump(1.0)}
+"""What ``bench_fleet`` runs in real time."""
+REAL_TITLES = {
+    "mixed": "300 tasks of four users for six models, of which two fit each of three nodes",
+    "dump": "one user dumps 800 tasks, four others come and go",
+}
