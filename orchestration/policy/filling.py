@@ -66,6 +66,7 @@ def fill_choosy(books: Books, choosy: list[Choosy]) -> None:
     """Those for whom nothing is loaded elsewhere go where they failed after all: better than not at all."""
     for it in choosy:
         line = it.line
+        line.places = [place for place in line.places if books.serving(place.node, place.variant)]
         if _could_go_on(books, line) and books.share_room(it.head.share) and not _another_holds(books, line, it.head):
             _grant(books, line, it.priority, it.head)
 

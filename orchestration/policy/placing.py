@@ -5,7 +5,7 @@ models; one that is held gets a second node only if its backlog lasts longer tha
 only for a task that no node can serve and that has waited out the patience of its class.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,11 +52,12 @@ def place(books: Books) -> dict[Variant, Want]:
     """Commits nodes to loads; what is wanted comes back. Without workers nothing ends, and all would displace all."""
     if not books.view.workers_alive:
         return {}
+    _withdraw(books, lambda node, plan: node.could_load(plan.variant) and not books.serving(node, plan.variant))
     wants = _wants(books)
     for variant in wants:
         books.queued[variant.model] = min(variant.num_ctx, books.queued.get(variant.model, UNLIMITED))
     held = {variant: len(books.holders(variant)) for variant in wants}
-    _withdraw(books, wants)
+    _withdraw(books, lambda node, plan: plan.preload or _is_needed(books, wants, plan))
     order = sorted(wants, key=lambda it: (wants[it].late, wants[it].priority, -wants[it].count / (held[it] + 1), it))
     for variant in order:
         if not _move(books, wants, variant) and (option := _best(books, wants, variant)):
@@ -132,15 +133,23 @@ def _add(wants: dict[Variant, Want], variant: Variant, want: Want) -> None:
 
 
 def _variant_for(books: Books, lane: LaneView) -> Variant | None:
-    """The model the lane counts for: the one that most nodes hold, else the first that some node could load."""
+    """The model the lane counts for: the one that most nodes hold, else the first that some node could load, if
+    possible one that is not about to load something else."""
     open_models = [
         (order, books.wanted(lane, name)) for order, name in enumerate(lane.models) if books.model_open(name)
     ]
     able = [(order, variant) for order, variant in open_models if books.loaders(variant) or books.holders(variant)]
     if not able:
         return None
-    rank = {it: (len(books.holders(it)), books.rule(it.model).priority, -order) for order, it in able}
+    rank = {
+        it: (len(books.holders(it)), _has_loader(books, it), books.rule(it.model).priority, -order)
+        for order, it in able
+    }
     return max(rank, key=lambda it: rank[it])
+
+
+def _has_loader(books: Books, variant: Variant) -> bool:
+    return any(node.id not in books.plans for node in books.loaders(variant))
 
 
 def _want(books: Books, lane: LaneView, left: dict[int, int], count: int) -> Want:
@@ -159,20 +168,18 @@ def _want(books: Books, lane: LaneView, left: dict[int, int], count: int) -> Wan
     )
 
 
-def _withdraw(books: Books, wants: dict[Variant, Want]) -> None:
+def _withdraw(books: Books, stays: Callable[[NodeView, Plan], bool]) -> None:
     """Plans that have not begun, when nobody waits for them any more or their node cannot load it now."""
     for node_id, plan in list(books.plans.items()):
-        if plan.loading_since is None and not _is_needed(books, wants, books.nodes[node_id], plan):
+        if plan.loading_since is None and not stays(books.nodes[node_id], plan):
             books.drop(node_id)
             books.decision.withdrawn.append(node_id)
 
 
-def _is_needed(books: Books, wants: dict[Variant, Want], node: NodeView, plan: Plan) -> bool:
+def _is_needed(books: Books, wants: dict[Variant, Want], plan: Plan) -> bool:
     """A busy model need not go for those whom a node serves meanwhile."""
-    if not node.could_load(plan.variant) or books.serving(node, plan.variant):
-        return False
     waiting = [it for it in wants if plan.variant.serves(it)]
-    return plan.preload or any(not plan.patience or not _is_served(books, it) for it in waiting)
+    return any(not plan.patience or not _is_served(books, it) for it in waiting)
 
 
 def _is_served(books: Books, variant: Variant) -> bool:
