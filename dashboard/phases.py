@@ -76,8 +76,6 @@ def _by_the_clock(task: TaskPayload, waited_since: datetime, until: datetime) ->
 def _note(name: str, task: TaskPayload) -> str:
     metrics = task["metrics"]
     match name:
-        case "queued":
-            return task["waiting_reason"] or ""
         case "prefill" if metrics["prompt_tokens"] is not None:
             speed = _speed(metrics["prompt_tokens"], metrics["prefill_seconds"])
             return f"{number(metrics['prompt_tokens'])} tokens{speed}"

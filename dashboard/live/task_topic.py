@@ -13,7 +13,7 @@ from dashboard.live.reads import read
 from dashboard.live.text import Tail
 from dashboard.live.topics import REASONS_SECONDS, Parts, Port, Refresher, Topic, number
 from orchestration import queries
-from orchestration.payloads import TaskPayload
+from orchestration.payloads import TaskPayload, WaitingPayload
 
 LAST_WORDS_SECONDS = 1.0
 """The end of the row and the end of the text come on two ways; so long the first waits for the second."""
@@ -30,7 +30,7 @@ class TaskTopic(Topic):
         self._details = Refresher(port, f"task:{self.task_id}", _details, self.task_id)
         self._watched: int | None = None
         self._early: list[Frame] | None = None
-        self._reason: str | None = None
+        self._wait: tuple[str | None, WaitingPayload | None] = (None, None)
         self._reason_at = 0.0
         self._ends: set[str] = set()
         self._both_ended = asyncio.Event()
@@ -39,7 +39,8 @@ class TaskTopic(Topic):
     async def snapshot(self) -> Any:
         self.close()
         detail = await read(queries.task_detail, self.task_id)
-        self.status, self.version, self._reason = detail["status"], detail["version"], detail["waiting_reason"]
+        self.status, self.version = detail["status"], detail["version"]
+        self._wait = detail["waiting_reason"], detail["waiting"]
         self._forget_end()
         text = _stored(detail)
         if self.status == "running" and detail["attempt_id"]:
@@ -73,8 +74,8 @@ class TaskTopic(Topic):
             for row in event.data["rows"]:
                 if row[0] == self.task_id:
                     self.port.add(event.seq, {"progress": [row]})
-        elif event.kind == "load" and self.status == "pending":
-            self._look_for_reason(event.seq)
+        elif event.kind in REASONS_SECONDS and self.status == "pending":
+            self._look_for_reason(event.seq, REASONS_SECONDS[event.kind])
         elif self._is_told_anew(event):
             self.port.snap_again()
 
@@ -90,7 +91,7 @@ class TaskTopic(Topic):
             return
         self.version, self.status = row["version"], row["status"]
         if self.status == "pending" and row["waiting_reason"] is None:
-            row = {**row, "waiting_reason": self._reason}
+            row = {**row, "waiting_reason": self._wait[0], "waiting": self._wait[1]}
         self.port.add(event.seq, {"row": row})
         self._details.want(event.seq)
         if self.status in ENDED:
@@ -151,17 +152,18 @@ class TaskTopic(Topic):
         end = {"status": detail["status"], "attempt": self.tail.attempt, "length": self.tail.length}
         self.port.add(None, {"task": _changing(detail), "end": end})
 
-    def _look_for_reason(self, seq: str) -> None:
+    def _look_for_reason(self, seq: str, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._reason_at >= REASONS_SECONDS:
+        if now - self._reason_at >= seconds:
             self._reason_at = now
             self.port.spawn(self._tell_reason(seq))
 
     async def _tell_reason(self, seq: str) -> None:
         for row in await read(queries.task_rows_by_id, [self.task_id]):
-            if row["waiting_reason"] != self._reason:
-                self._reason = row["waiting_reason"]
-                self.port.add(seq, {"reason": self._reason})
+            wait = row["waiting_reason"], row["waiting"]
+            if wait[0] != self._wait[0]:
+                self._wait = wait
+                self.port.add(seq, {"reason": wait[0], "waiting": wait[1]})
 
 
 def _details(task_id: int) -> Parts:

@@ -23,7 +23,9 @@ from orchestration.permissions import Actor
 from orchestration.queries.ids import id_of
 
 REFRESH_SECONDS = 1.0
-REASONS_SECONDS = 2.0
+REASONS_SECONDS = {"load": 2.0, "lanes": 1.0}
+"""By kind of event, how often at most the reasons for waiting are read again: places change all the time, reasons
+seldom."""
 RUNNING_SHOWN = 12
 ACTIVITY_SHOWN = 20
 ROWS_SHOWN = 50
@@ -143,7 +145,7 @@ class Load(Topic):
 
 
 class Overview(Refreshed):
-    kinds = TASK_KINDS | {"node", "agent", "model", "pause"}
+    kinds = TASK_KINDS | {"node", "agent", "model", "pause", "lanes"}
 
     @staticmethod
     def look() -> Parts:
@@ -154,6 +156,7 @@ class Overview(Refreshed):
             "running": running[:RUNNING_SHOWN],
             "attention": list(_attention(counts, running)),
             "pauses": queries.paused(),
+            "lanes": queries.waiting_lanes(),
             "activity": queries.audit(limit=ACTIVITY_SHOWN),
         }
 
@@ -262,7 +265,7 @@ class Tasks(Topic):
     def _show(self, seq: str, row: TaskRow, known: TaskRow | None) -> None:
         """Events do not know why a task waits; what was last read is kept until it is read again."""
         if known and row["status"] == known["status"] and row["waiting_reason"] is None:
-            row = {**row, "waiting_reason": known["waiting_reason"]}
+            row = {**row, "waiting_reason": known["waiting_reason"], "waiting": known["waiting"]}
         self.known[row["id"]] = row
         if len(self.known) > KNOWN_AT_MOST:
             newest = sorted(self.known, reverse=True)[: KNOWN_AT_MOST // 2]
@@ -304,19 +307,28 @@ class Tasks(Topic):
         if page.rows and page.next_cursor:
             self.floor = max(self.floor, page.rows[-1]["id"])
 
+    def _on_lanes(self, event: Event) -> None:
+        """What holds up whole lanes has changed."""
+        self._look_for_reasons(event, {int(lane_id) for lane_id in event.data})
+
     def _on_load(self, event: Event) -> None:
+        self._look_for_reasons(event, None)
+
+    def _look_for_reasons(self, event: Event, lanes: set[int] | None) -> None:
         now = asyncio.get_running_loop().time()
-        waiting = [row["id"] for row in self.known.values() if row["status"] == "pending"]
-        if waiting and now - self._reasons_at >= REASONS_SECONDS:
+        pending = [row for row in self.known.values() if row["status"] == "pending"]
+        waiting = [row["id"] for row in pending if lanes is None or row["lane_id"] in lanes]
+        if waiting and now - self._reasons_at >= REASONS_SECONDS[event.kind]:
             self._reasons_at = now
             self.port.spawn(self._tell_reasons(event.seq, sorted(waiting, reverse=True)[:200]))
 
     async def _tell_reasons(self, seq: str, waiting: list[int]) -> None:
-        reasons: dict[int, str | None] = {}
+        reasons: dict[int, Parts] = {}
         for row in await read(queries.task_rows_by_id, waiting):
             known = self.known.get(row["id"])
             if known and row["version"] == known["version"] and row["waiting_reason"] != known["waiting_reason"]:
-                known["waiting_reason"] = reasons[row["id"]] = row["waiting_reason"]
+                known["waiting_reason"], known["waiting"] = row["waiting_reason"], row["waiting"]
+                reasons[row["id"]] = {"waiting_reason": row["waiting_reason"], "waiting": row["waiting"]}
         if reasons:
             self.port.add(seq, {"reasons": reasons})
 
@@ -326,6 +338,7 @@ class Tasks(Topic):
         "tasks_added": _on_added,
         "tasks_changed": _on_changed,
         "progress": _on_progress,
+        "lanes": _on_lanes,
         "load": _on_load,
     }
 

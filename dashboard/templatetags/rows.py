@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django import template
 
 from dashboard.templatetags.numbers import number, seconds
-from orchestration.payloads import AuditPayload, TaskRow
+from orchestration.payloads import AuditPayload, TaskRow, WaitingPayload
 
 register = template.Library()
 
@@ -62,7 +62,15 @@ def progress_of(row: TaskRow) -> Shown:
         return Shown((row["error"] or "failed").splitlines()[0])
     if state == "cancelled":
         return Shown(f"after {seconds(row['duration_seconds'])}" if row["duration_seconds"] else "", dim=True)
+    if state == "starting" and row["node"]:
+        return Shown(f"Starting on {row['node']}")
     return Shown(row["waiting_reason"] or row["message"] or "waits for the next free slot")
+
+
+@register.filter
+def when(waiting: WaitingPayload) -> str:
+    """Place and expected start."""
+    return ", ".join(filter(None, (waiting["line"], waiting["start"])))
 
 
 def _tokens(row: TaskRow) -> str:

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import blanks, pausing
+from dashboard import blanks, pausing, waiting
 from dashboard.templatetags.marks import series_of
 from dashboard.views import actor, page
 from orchestration import queries
@@ -32,6 +32,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "sample": {**sample, "nodes": [_node(node) for node in sample["nodes"]]},
         "series": series_of(_model_names(sample)),
         "running": running,
+        "lanes": waiting.lanes(),
         "activity": [_linked(entry) for entry in _gathered(activity)][:ACTIVITY_SHOWN],
         "attention": [*attention(sample, known), *pausing.attention(paused, who)],
         "queue_classes": pausing.queue_classes(paused, refusal(who, Action.PAUSE_FOR_ALL) or ""),

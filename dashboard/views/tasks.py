@@ -17,6 +17,7 @@ from dashboard import blanks
 from dashboard.phases import phases, verdict
 from dashboard.tries import tries
 from dashboard.views import actor, done, page
+from dashboard.waiting import why_it_waits
 from orchestration import queries
 from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Task
@@ -146,6 +147,7 @@ def detail(request: HttpRequest, task_id: int) -> HttpResponse:
         "max_tries": row.max_tries,
         "phases": phases(task, waited_since=row.waited_since, now=now),
         "verdict": verdict(task, attempts),
+        "why": why_it_waits(row, task, actor(request)),
         "why_no_cancel": _why_not(actor(request), Action.CANCEL_TASK, row),
         "why_no_retry": _why_not(actor(request), Action.RETRY_TASK, row),
         "why_no_priority": refusal(actor(request), Action.EDIT_TASK, row) or "",

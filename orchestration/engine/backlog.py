@@ -8,12 +8,10 @@ from typing import Any
 from django.db import connection
 
 from orchestration.models import Lane
-from orchestration.policy.fleet import ClassQueue, Head, LaneView, ShareRule
+from orchestration.policy.fleet import COUNTED, ClassQueue, Head, LaneView, ShareRule
 
 LOOKED_AT = 20
-"""Tasks of one lane and class that are counted for every decision."""
-COUNTED = 300
-"""The same once a second; more make no difference to any decision."""
+"""Tasks of one lane and class that are counted for every decision; up to COUNTED once a second."""
 SHARES = 16
 """Users looked at for one lane and class at once: those who were served least."""
 
@@ -102,8 +100,9 @@ def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Seque
 
     def heads(lane_id: int, priority: int, most: int) -> Sequence[Head]:
         found = [share for (share,) in _rows(_SHARES_OF_LANE, lane_id, priority, lane_id, priority)]
-        served_least = sorted((share for share in found if _may(shares, share)), key=lambda it: _service(shares, it))
+        served_least = sorted(found, key=lambda it: (not _may(shares, it), _service(shares, it)))
         chosen = served_least[: min(SHARES, max(1, most))]
+        chosen = [share for share in chosen if _may(shares, share)] or chosen[:1]
         if not chosen:
             return []
         query = " UNION ALL ".join([_HEADS] * len(chosen))

@@ -202,6 +202,9 @@ class Upcoming:
     reason: str
 
 
+COUNTED = 300
+"""Tasks of one lane and class that are counted; more make no difference to any decision."""
+
 HeadsOf = Callable[[int, int, int], Sequence[Head]]
 """(lane id, priority, most that can start) -> its first tasks, in order for each user; those of the users who were
 served least will do, and of users at their limit only where there are no others."""

@@ -9,7 +9,9 @@ from orchestration.queries.fleet import (
     node_detail,
     nodes,
 )
+from orchestration.queries.lanes import waiting_lanes
 from orchestration.queries.load import load_sample
+from orchestration.queries.obstacles import obstacles
 from orchestration.queries.pauses import paused
 from orchestration.queries.people import agents, audit, get_agent
 from orchestration.queries.status import errors, health, metrics, workers
@@ -48,6 +50,7 @@ __all__ = [
     "model_configs",
     "node_detail",
     "nodes",
+    "obstacles",
     "paused",
     "run_counts",
     "run_detail",
@@ -57,6 +60,7 @@ __all__ = [
     "task_rows",
     "task_rows_by_id",
     "unfinished_in_run",
+    "waiting_lanes",
     "waits",
     "workers",
 ]

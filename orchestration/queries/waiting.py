@@ -6,8 +6,7 @@ step before it, a back-off, its user's limit, a pause of its class - is looked u
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 
 from django.db.models import Count
 from django.utils import timezone
@@ -17,12 +16,12 @@ from orchestration.payloads import Wait, WaitingPayload
 from orchestration.policy import outlook
 from orchestration.policy.decision import Waits
 from orchestration.policy.outlook import Ahead, Start
+from orchestration.policy.prospects import OwnWaits
 from orchestration.policy.states import UNFINISHED, PauseKind, TaskStatus
+from orchestration.queries.lanes import pace_of
 from orchestration.queries.line import places
 from orchestration.queries.pauses import Paused, words
 
-STALE = timedelta(seconds=30)
-"""A summary whose numbers have not moved for so long says nothing about the future."""
 LONGEST_ERROR = 120
 IN_LINE = frozenset(
     {
@@ -37,15 +36,6 @@ IN_LINE = frozenset(
 )
 """Reasons that pass by themselves, first come first served: a place in line means something."""
 NOTHING_RUNS = frozenset({Waits.NO_WORKER, Waits.REDIS_AWAY})
-
-
-class OwnWaits(StrEnum):
-    """Reasons of one task, beside those of its lane."""
-
-    STEP = "step"
-    BACKING_OFF = "backing_off"
-    STARTING = "starting"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +145,7 @@ def _in_line(task: Task, around: _Around, limit: _Limit | None) -> Wait:
     """The lane's words with this task's own place and start."""
     lane, now, ahead = task.lane, around.now, around.places.get(task.pk)
     summary = lane.outlook or {}
-    passed = (now - datetime.fromisoformat(summary["at"])).total_seconds() if summary.get("at") else 0.0
-    pace = None
-    if passed < STALE.total_seconds():
-        next_seconds, per_second = summary.get("next_seconds"), summary.get("per_second")
-        pace = outlook.pace(next_seconds, per_second, at_once=summary.get("at_once"), passed=passed)
-    start = outlook.expected_start(ahead, pace) if ahead else None
+    start = outlook.expected_start(ahead, pace_of(lane, now)) if ahead else None
     if start and ahead and limit and limit.in_flight + ahead.least >= limit.most:
         start = Start(earliest=start.earliest, latest=None)
     detail = _detail(lane.waiting_code, lane.waiting_reason, ahead=ahead, start=start)

@@ -76,8 +76,7 @@ export class PhaseBar {
   }
 
   note(decoding) {
-    const {output_tokens: tokens, waiting_reason: reason} = this.row;
-    put(field(one("[data-legend=queued]", this.root), "note"), this.row.status === "pending" ? reason ?? "" : "");
+    const {output_tokens: tokens} = this.row;
     if (!tokens) return;
     const of = this.limit ? ` / ${number(this.limit)}` : "";
     const speed = decoding > 0.5 ? ` · ${rate(tokens / decoding)}/s` : "";

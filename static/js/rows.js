@@ -1,7 +1,7 @@
 /** Task rows, patched cell by cell in place; the words are those of dashboard/templatetags/rows.py. */
 
 import {attr, field, make, put} from "./dom.js";
-import {number, rate, seconds} from "./format.js";
+import {about, number, rate, seconds} from "./format.js";
 import {setTime} from "./clock.js";
 import {avatar, progressBar, setState} from "./marks.js";
 
@@ -42,6 +42,10 @@ function patchDetails(element, row) {
 
 function patchProgress(cell, row) {
   const {text, share, dim} = progressOf(row);
+  if (share === null && row.waiting && row.status === "pending") {
+    patchWait(cell, row.waiting, text);
+    return;
+  }
   if (share === null) {
     let words = cell.querySelector(":scope > .clip");
     if (!words) cell.replaceChildren((words = make("span", {class: "clip"})));
@@ -58,6 +62,25 @@ function patchProgress(cell, row) {
   put(shown.querySelector(".prog__t"), text);
 }
 
+/** The reason gives way; place and start stay to be seen. */
+function patchWait(cell, waiting, text) {
+  let shown = cell.querySelector(":scope > .wait");
+  if (!shown || shown.dataset.since !== (waiting.since ?? "")) cell.replaceChildren((shown = newWait(waiting)));
+  attr(shown, "title", text);
+  put(field(shown, "words"), waiting.words);
+  put(field(shown, "when"), [waiting.line, waiting.start].filter(Boolean).join(", "));
+}
+
+function newWait({since, expected_seconds: expected}) {
+  const reason = make("span", {class: "clip ink-2"}, make("span", {"data-f": "words"}));
+  if (since) {
+    const time = make("time", {"data-age": true});
+    reason.append(", ", time, expected ? ` of ${about(expected)}` : "");
+    setTime(time, since);
+  }
+  return make("span", {class: "wait", "data-since": since ?? ""}, reason, make("span", {class: "num", "data-f": "when"}));
+}
+
 export function progressOf(row) {
   if (row.status === "running" && BUSY.has(row.state)) {
     return {text: row.message || tokens(row), share: row.progress || null, dim: false};
@@ -67,6 +90,7 @@ export function progressOf(row) {
   if (row.state === "cancelled") {
     return {text: row.duration_seconds ? `after ${seconds(row.duration_seconds)}` : "", share: null, dim: true};
   }
+  if (row.state === "starting" && row.node) return {text: `Starting on ${row.node}`, share: null, dim: false};
   return {text: row.waiting_reason || row.message || "waits for the next free slot", share: null, dim: false};
 }
 

@@ -205,7 +205,7 @@ export class StreamView {
     this.request = null;
     this.output.draw();
     this.thoughts?.draw();
-    if (this.following) this.stick();
+    if (this.following && (this.text || this.thinking)) this.stick();
   }
 
   stick() {

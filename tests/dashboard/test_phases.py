@@ -51,9 +51,8 @@ def test_what_completed_is_measured():
 
 
 def test_what_waits_only_queues():
-    shown = drawn(task(waiting_reason="Agent limit 3/3"))
+    shown = drawn(task())
     assert seconds_of(shown) == {"queued": 20, "load": None, "prefill": None, "decode": None}
-    assert shown.parts[0].note == "Agent limit 3/3"
 
 
 def test_what_runs_is_in_its_present_phase():

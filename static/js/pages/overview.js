@@ -164,6 +164,7 @@ function takeProgress(lines) {
 }
 
 const side = soon(() => refresh("attention", "activity"), 2500);
+const lanes = soon(() => refresh("lanes"), 3000);
 const controls = () => refresh("attention", "activity", "queues");
 document.addEventListener("drover:acted", controls);
 
@@ -183,6 +184,7 @@ live.subscribe("overview", {
     if (delta.rows) takeRows(delta.rows);
     if (delta.progress) takeProgress(delta.progress);
     if (delta.running || delta.rows || delta.progress) drawRunning();
+    if (delta.lanes) lanes();
     if (delta.pauses) controls();
     else if (delta.attention || delta.activity) side();
   },

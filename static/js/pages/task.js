@@ -1,8 +1,8 @@
 /** One task: its text as it is written, the phase bar, and everything around it when its state changes. */
 
-import {attr, field, one, put, show, stamp} from "../dom.js";
+import {attr, field, one, put, show, soon, stamp} from "../dom.js";
 import {copy} from "../copying.js";
-import {number, rate} from "../format.js";
+import {DASH, number, rate} from "../format.js";
 import {bind} from "../keys.js";
 import {setState} from "../marks.js";
 import {PhaseBar} from "../phases.js";
@@ -15,7 +15,7 @@ import {title} from "../tabtitle.js";
 const root = one("[data-page=task]");
 const task = JSON.parse(document.getElementById("task-data").textContent);
 const ENDED = new Set(["completed", "failed", "cancelled"]);
-const AROUND = ["state", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
+const AROUND = ["state", "waits", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
 const SPEEDS_KEPT = 60;
 
 const bar = new PhaseBar(one("[data-phases]"), task);
@@ -86,6 +86,22 @@ function takeRow(next) {
   if (changed) refresh(...AROUND);
 }
 
+const nodes = soon(() => refresh("waits"), 5000);
+
+/** Place and start change all the time and are patched; another reason is drawn by the server. */
+function takeWait(reason, waiting) {
+  row = {...row, waiting_reason: reason, waiting};
+  bar.take(row);
+  const block = one("[data-region=waits] > .waits");
+  if (!waiting || block?.dataset.code !== waiting.code || field(block, "words").textContent !== waiting.words) {
+    refresh("waits");
+    return;
+  }
+  put(field(block, "line"), waiting.line || DASH);
+  put(field(block, "start"), waiting.start || DASH);
+  nodes();
+}
+
 function progress(lines) {
   for (const [id, attempt, phase, tokens, speed, percent, message, since] of lines) {
     if (id !== task.id) continue;
@@ -128,7 +144,7 @@ const subscription = live.subscribe(`task:${task.id}`, {
         afterText(frame);
       }
     }
-    if (delta.reason !== undefined) put(one("[data-reason]"), delta.reason ?? "");
+    if (delta.reason !== undefined) takeWait(delta.reason, delta.waiting);
     if (delta.end) ended(delta.end);
   },
 });

@@ -114,10 +114,10 @@ function progress(lines) {
   }
 }
 
-function reasons(words) {
-  for (const [id, reason] of Object.entries(words)) {
+function reasons(waits) {
+  for (const [id, wait] of Object.entries(waits)) {
     const row = rows.get(Number(id));
-    if (row) take({...row, waiting_reason: reason});
+    if (row) take({...row, ...wait});
   }
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from dashboard.live.reads import read
 from orchestration import events, queries
-from orchestration.models import Run, Task
+from orchestration.models import Lane, Run, Task
 from orchestration.payloads import task_row
 from orchestration.services import bulk, nodes, pauses, tasks
 
@@ -120,16 +120,18 @@ async def test_progress_is_shown_of_rows_that_run(open_tab, submit_now, work_on)
     assert await tab.until(lambda tab: tab.deltas("tasks", "progress")) == [told[:1]]
 
 
-async def test_a_waiting_row_is_told_why_when_the_reason_changes(open_tab, submit_now, redis_server):
+@pytest.mark.parametrize("event", ["load", "lanes"])
+async def test_a_waiting_row_is_told_why_when_the_reason_changes(open_tab, submit_now, event):
     (task,) = await submit_now("hello")
     tab = await open_tab()
     await tab.subscribe("tasks")
-    await read(
-        lambda: Task.objects.get(pk=task.pk).lane.__class__.objects.update(waiting_reason="No worker is running")
-    )
-    events.publish([("load", {"at": "now"})])
+    changed = {"waiting_code": "no_worker", "waiting_reason": "No worker is running"}
+    await read(lambda: Lane.objects.filter(pk=task.lane_id).update(**changed))
+    events.publish([("lanes", {str(task.lane_id + 1): "of another lane"})])
+    events.publish([(event, {str(task.lane_id): "No worker is running"})])
     reasons = await tab.until(lambda tab: tab.deltas("tasks", "reasons"))
-    assert reasons[0] == {str(task.pk): "No worker is running"}
+    (told,) = (reason[str(task.pk)] for reason in reasons)
+    assert (told["waiting_reason"], told["waiting"]["code"]) == ("No worker is running", "no_worker")
 
 
 async def test_with_since_only_what_was_missed_is_sent(open_tab, submit_now, as_bob):

@@ -3,7 +3,7 @@
 import pytest
 
 from dashboard import blanks
-from dashboard.templatetags.rows import deed, progress_of
+from dashboard.templatetags.rows import deed, progress_of, when
 
 
 def row(**fields):
@@ -14,6 +14,7 @@ def row(**fields):
     ("fields", "text", "share"),
     [
         ({"state": "waiting", "waiting_reason": "Agent limit 3/3"}, "Agent limit 3/3", None),
+        ({"state": "starting", "node": "gpu-b"}, "Starting on gpu-b", None),
         ({"state": "waiting"}, "waits for the next free slot", None),
         ({"state": "generating", "status": "running", "output_tokens": 61, "progress": 12}, "61 tokens", 12),
         ({"state": "generating", "status": "running", "output_tokens": 1}, "1 token", None),
@@ -33,6 +34,12 @@ def row(**fields):
 def test_progress_or_reason(fields, text, share):
     shown = progress_of(row(**fields))
     assert (shown.text, shown.share) == (text, share)
+
+
+def test_what_is_not_known_of_the_line_is_left_out():
+    assert when({"line": "3rd in line", "start": "≈40 s"}) == "3rd in line, ≈40 s"
+    assert when({"line": "3rd in line", "start": ""}) == "3rd in line"
+    assert when({"line": "", "start": ""}) == ""
 
 
 def test_deeds_are_verbs():

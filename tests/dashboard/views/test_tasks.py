@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from orchestration.models import AuditEntry, Task
+from orchestration.models import AuditEntry, Lane, Task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -87,10 +87,14 @@ def test_titles_are_escaped(as_user, bob, submit):
 
 def test_a_row_costs_no_query_of_its_own(as_user, bob, submit, django_assert_num_queries):
     submit(*[f"text {number}" for number in range(30)])
-    session_and_user, frame, rows_limits_and_facets = 2, 3, 3
+    session_and_user, frame, rows_pauses_limits_and_facets, places_in_line = 2, 3, 4, 3
     browser = as_user(bob)
-    with django_assert_num_queries(session_and_user + frame + rows_limits_and_facets):
+    with django_assert_num_queries(session_and_user + frame + rows_pauses_limits_and_facets):
         browser.get("/tasks")
+    Lane.objects.update(waiting_code="busy", waiting_reason="llama3.2:latest busy 4/4 on gpu-a")
+    with django_assert_num_queries(session_and_user + frame + rows_pauses_limits_and_facets + places_in_line):
+        answer = browser.get("/tasks")
+    assert "llama3.2:latest busy 4/4 on gpu-a — 30th in line" in answer.text
 
 
 # One task
