@@ -68,12 +68,9 @@ class OllamaClient:
     ) -> None:
         self.base_url = check_url(base_url, addresses)
         self._timeouts = timeouts
-        self._http = httpx.AsyncClient(
-            transport=guarded_transport(addresses, verify_tls=verify_tls),
-            headers={**{name.lower(): value for name, value in (headers or {}).items()}, **_HEADERS},
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._transport = guarded_transport(addresses, verify_tls=verify_tls)
+        self._headers = {**{name.lower(): value for name, value in (headers or {}).items()}, **_HEADERS}
+        self._urls: dict[str, httpx.URL] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,7 +81,7 @@ class OllamaClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def version(self) -> str:
         return wire.parse_version(await self._ask("GET", "/api/version", patience=self._timeouts.short))
@@ -241,16 +238,23 @@ class OllamaClient:
     ) -> AbstractAsyncContextManager[Answer]:
         connect = (timeouts or self._timeouts).connect.total_seconds()
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        request = self._http.build_request(
+        length = {} if content is None else {"content-length": str(len(content))}
+        request = httpx.Request(
             method,
-            self.base_url + path,
+            self._url(path),
             content=content if content is None or len(content) <= _PIECE_OF_BODY else _pieces(content),
-            headers=None if content is None else {"content-length": str(len(content))},
+            headers={**self._headers, **length},
             # What httpx calls the wait for its pool is, without a pool limit, the whole way to a connection: name,
             # every address, TLS. Silence afterwards is the exchange's business.
-            timeout=httpx.Timeout(None, connect=connect, pool=connect),
+            extensions={"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}},
         )
-        return exchange(self._http, request, self.base_url, patience, limit)
+        return exchange(self._transport, request, self.base_url, patience, limit)
+
+    def _url(self, path: str) -> httpx.URL:
+        """Taken apart once: that costs as much as sending it."""
+        if path not in self._urls:
+            self._urls[path] = httpx.URL(self.base_url + path)
+        return self._urls[path]
 
 
 def _given(**fields: Any) -> Json:

@@ -52,12 +52,20 @@ class Patience:
 
 @asynccontextmanager
 async def exchange(
-    client: httpx.AsyncClient, request: httpx.Request, node: str, patience: Patience, line_limit: int = LINE_LIMIT
+    transport: httpx.AsyncBaseTransport,
+    request: httpx.Request,
+    node: str,
+    patience: Patience,
+    line_limit: int = LINE_LIMIT,
 ) -> AsyncIterator["Answer"]:
-    """Leaving closes the socket at once, in every phase, unless the answer was read to its end."""
+    """Leaving closes the socket at once, in every phase, unless the answer was read to its end.
+
+    It speaks to the transport itself: cookies, redirects and logins, for which httpx has its client, are no part of
+    Ollama and would take as long as the rest.
+    """
     answer = Answer(node, patience, line_limit)
     try:
-        await answer.begin(client, request)
+        await answer.begin(transport, request)
         yield answer
     finally:
         await answer.close()
@@ -76,8 +84,8 @@ class Answer:
         self._response: httpx.Response | None = None
         self._pieces: AsyncIterator[bytes]
 
-    async def begin(self, client: httpx.AsyncClient, request: httpx.Request) -> None:
-        self._response = response = await self._wait(client.send(request, stream=True))
+    async def begin(self, transport: httpx.AsyncBaseTransport, request: httpx.Request) -> None:
+        self._response = response = await self._wait(transport.handle_async_request(request))
         self._pieces = response.aiter_raw()
         if response.status_code >= 400:
             raise await self._refusal(response)

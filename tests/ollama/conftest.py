@@ -20,12 +20,11 @@ Ask = Callable[..., AbstractAsyncContextManager[Answer]]
 @pytest.fixture
 async def ask() -> AsyncIterator[Ask]:
     """Sends one GET and gives the answer that is under way."""
-    transport = guarded_transport(AddressPolicy(), verify_tls=True)
-    async with httpx.AsyncClient(transport=transport, timeout=None) as client:
+    async with guarded_transport(AddressPolicy(), verify_tls=True) as transport:
 
         @asynccontextmanager
         async def send(url: str, patience: Patience = PATIENT, **options: Any) -> AsyncIterator[Answer]:
-            async with exchange(client, client.build_request("GET", url), "gpu-a", patience, **options) as answer:
+            async with exchange(transport, httpx.Request("GET", url), "gpu-a", patience, **options) as answer:
                 yield answer
 
         yield send
