@@ -50,5 +50,6 @@ class SharedReads:
         return result
 
     def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
-        if self._running[key].task is task:
+        running = self._running.get(key)  # a later read may have taken its place, and have ended before it
+        if running is not None and running.task is task:
             del self._running[key]

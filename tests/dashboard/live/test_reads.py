@@ -66,3 +66,24 @@ async def test_an_error_reaches_who_asked():
 
     with pytest.raises(ValueError, match="broken"):
         await read(broken)
+
+
+async def test_a_newer_read_may_end_before_an_older_one():
+    gates, asked, reads, faults = [threading.Event(), threading.Event()], [], SharedReads(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+
+    def source():
+        asked.append(len(asked))
+        number = asked[-1]
+        assert gates[number].wait(10)
+        return number
+
+    older = asyncio.create_task(reads.get("x", now(), source))
+    while not asked:
+        await asyncio.sleep(0)
+    newer = asyncio.create_task(reads.get("x", now() + 1, source))
+    for number, task in ((1, newer), (0, older)):
+        gates[number].set()
+        assert await task == number
+    await asyncio.sleep(0)
+    assert faults == []
