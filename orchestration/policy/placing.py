@@ -50,9 +50,9 @@ class _Option:
 
 def place(books: Books) -> dict[Variant, Want]:
     """Commits nodes to loads; what is wanted comes back. Without workers nothing ends, and all would displace all."""
+    _withdraw(books, lambda node, plan: node.could_load(plan.variant) and not books.serving(node, plan.variant))
     if not books.view.workers_alive:
         return {}
-    _withdraw(books, lambda node, plan: node.could_load(plan.variant) and not books.serving(node, plan.variant))
     wants = _wants(books)
     for variant in wants:
         books.queued[variant.model] = min(variant.num_ctx, books.queued.get(variant.model, UNLIMITED))
