@@ -14,33 +14,32 @@ def update_each(
     model: type[Model],
     changes: Sequence[Change],
     *,
+    same: Mapping[str, Any] | None = None,
     among: Mapping[str, Collection[Any]] | None = None,
     count: str = "",
 ) -> int:
     """An ``UPDATE`` for each change, all sent in one go and all with the same names: a quarter of the time that
     ``bulk_update`` takes. The number of rows changed.
 
-    ``among``: what holds for every row beside. ``count``: a number that grows by one. It cannot say which change found
-    no row: whoever has to know locks the rows and looks before.
+    ``same``: new values that all rows get. ``among``: what must hold for all of them. ``count``: a number that grows by
+    one. It cannot say which change found no row: whoever has to know locks the rows and looks before.
     """
     if not changes:
         return 0
     connection = connections[router.db_for_write(model)]
     keys, names = list(changes[0][0]), list(changes[0][1])
-    fixed = {name: sorted(values) for name, values in (among or {}).items()}
-    sets = [f"{_column(model, name)} = %s" for name in names]
+    common, fixed = same or {}, among or {}
+    sets = [f"{_column(model, name)} = %s" for name in (*common, *names)]
     sets += [f"{_column(model, count)} = {_column(model, count)} + 1"] if count else []
     where = [f"{_column(model, name)} = %s" for name in keys]
     where += [f"{_column(model, name)} IN ({', '.join(['%s'] * len(values))})" for name, values in fixed.items()]
-    rest = [value for values in fixed.values() for value in values]
+    first = [_field(model, name).get_db_prep_save(value, connection) for name, value in common.items()]
+    last = [value for values in fixed.values() for value in values]
     prepare = [_field(model, name).get_db_prep_save for name in (*names, *keys)]
-    rows = [
-        [
-            *(to_db(value, connection) for to_db, value in zip(prepare, (*new.values(), *old.values()), strict=True)),
-            *rest,
-        ]
-        for old, new in changes
-    ]
+    rows = []
+    for old, new in changes:
+        own = zip(prepare, (*new.values(), *old.values()), strict=True)
+        rows.append([*first, *(to_db(value, connection) for to_db, value in own), *last])
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         cursor.executemany(f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(where)}", rows)

@@ -80,13 +80,14 @@ class TaskQuerySet(db.QuerySet["Task"]):
             rows = rows.filter(token=held_by)
         return rows.update(status=to, version=F("version") + 1, **fields)
 
-    def transition_each(self, to: TaskStatus, moves: Sequence[Move]) -> int:
+    def transition_each(self, to: TaskStatus, moves: Sequence[Move], **fields: Any) -> int:
         """Moves many tasks at once, each with values of its own for the same fields; the number of tasks moved.
 
-        Nobody learns which of them did not: lock the rows before where that matters.
+        Nobody learns which of them did not: lock the rows before where that matters. ``fields`` are those that all get.
         """
-        changes = [({"id": move.task_id, "token": move.held_by}, {"status": to.value, **move.fields}) for move in moves]
-        return update_each(self.model, changes, among={"status": TASK_SOURCES[to]}, count="version")
+        changes = [({"id": move.task_id, "token": move.held_by}, move.fields) for move in moves]
+        same = {"status": to.value, **fields}
+        return update_each(self.model, changes, same=same, among={"status": TASK_SOURCES[to]}, count="version")
 
 
 class Task(db.Model):

@@ -127,19 +127,20 @@ def complete_many(successes: Sequence[Success], *, now: datetime | None = None) 
         ours.append(attempt is not None and attempt.token == success.token)
         if attempt is not None and ours[-1]:
             del running[attempt.pk]
-            ended.append(({"id": attempt.pk, "token": success.token}, _of_attempt(success.result, now)))
+            ended.append(({"id": attempt.pk, "token": success.token}, _of_attempt(success.result)))
             moves.append(Move(attempt.task_id, success.token, _of_task(attempt, success.result, now)))
             _note_resident(attempt, now)
-    update_each(Attempt, ended)
-    Task.objects.transition_each(TaskStatus.COMPLETED, moves)
+    update_each(Attempt, ended, same={"status": AttemptStatus.COMPLETED, "ended_at": now})
+    Task.objects.transition_each(TaskStatus.COMPLETED, moves, ended_at=now, **_DONE)
     announce_tasks([move.task_id for move in moves], wake=bool(moves))
     return ours
 
 
-def _of_attempt(result: AttemptResult, now: datetime) -> dict[str, Any]:
+_DONE = {"token": "", "progress": 100, "phase": "", "message": "", "error": "", "error_code": ""}
+
+
+def _of_attempt(result: AttemptResult) -> dict[str, Any]:
     return {
-        "status": AttemptStatus.COMPLETED.value,
-        "ended_at": now,
         "first_token_at": result.first_token_at,
         "request": result.request,
         "inside_seconds": _inside_seconds(result.metrics),
@@ -154,13 +155,6 @@ def _inside_seconds(metrics: Metrics) -> float | None:
 
 def _of_task(attempt: Attempt, result: AttemptResult, now: datetime) -> dict[str, Any]:
     return {
-        "token": "",
-        "ended_at": now,
-        "progress": 100,
-        "phase": "",
-        "message": "",
-        "error": "",
-        "error_code": "",
         "output": result.output,
         "thinking": result.thinking,
         "tool_calls": list(result.tool_calls),

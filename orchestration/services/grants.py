@@ -38,7 +38,7 @@ def assign(*, grants: Sequence[Grant], now: datetime) -> list[queue.AttemptJob]:
     Attempt.objects.bulk_create(wanted, ignore_conflicts=True)
     stored = dict(Attempt.objects.filter(token__in=[each.token for each in wanted]).values_list("token", "pk"))
     held = [(stored[each.token], each) for each in wanted if each.token in stored]
-    Task.objects.transition_each(TaskStatus.ASSIGNED, [_move(pk, attempt) for pk, attempt in held])
+    Task.objects.transition_each(TaskStatus.ASSIGNED, [_move(pk, attempt) for pk, attempt in held], **_AS_NEW)
     announce_tasks([grant.task_id for grant in grants])
     return [_job(pk, attempt) for pk, attempt in held]
 
@@ -61,6 +61,12 @@ def _attempt(grant: Grant, task: Task, node: Node, now: datetime) -> Attempt:
     )
 
 
+_AS_NEW = {
+    **{"not_before": None, "started_at": None, "progress": 0},
+    **{"phase": "", "message": "", "error": "", "error_code": ""},
+}
+
+
 def _move(pk: int, attempt: Attempt) -> Move:
     fields = {
         "token": attempt.token,
@@ -70,13 +76,6 @@ def _move(pk: int, attempt: Attempt) -> Move:
         "node_name": attempt.node_name,
         "model_used": attempt.model_name,
         "decision_reason": attempt.decision_reason,
-        "not_before": None,
-        "started_at": None,
-        "progress": 0,
-        "phase": "",
-        "message": "",
-        "error": "",
-        "error_code": "",
     }
     return Move(attempt.task_id, "", fields)
 
