@@ -70,17 +70,18 @@ async def test_an_error_reaches_who_asked():
 
 async def test_a_newer_read_may_end_before_an_older_one():
     gates, asked, reads, faults = [threading.Event(), threading.Event()], [], SharedReads(), []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    loop, began = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(lambda _, context: faults.append(context))
 
     def source():
         asked.append(len(asked))
         number = asked[-1]
+        loop.call_soon_threadsafe(began.set)
         assert gates[number].wait(10)
         return number
 
     older = asyncio.create_task(reads.get("x", now(), source))
-    while not asked:
-        await asyncio.sleep(0)
+    await began.wait()
     newer = asyncio.create_task(reads.get("x", now() + 1, source))
     for number, task in ((1, newer), (0, older)):
         gates[number].set()
