@@ -284,14 +284,20 @@ def _left(books: Books, node: NodeView, run: Run) -> float:
 
 
 def _backlog_lasts(books: Books, variant: Variant, want: Want, seconds: float) -> bool:
-    """Whether those who hold it, and where nothing fails, would still be at it when one more could help."""
+    """Whether those who hold it, and where nothing fails, would still be at it when one more could help. Tasks for
+    which they have a slot, or will have when they have loaded it, are no backlog."""
     estimates = books.view.estimates
-    rates = [
-        batch_gain(books.slots(node, books.serving(node, variant) or variant)) * estimates.speed(node.id, variant.model)
+    holders = [
+        (node, books.serving(node, variant) or variant)
         for node in books.holders(variant)
         if node.id not in books.forsaken.get(variant.model, ())
     ]
-    return not rates or want.count * want.work >= seconds * sum(rates)
+    if not holders:
+        return True
+    if want.count <= sum(max(0, books.slots(node, it) - books.in_use(node, it)) for node, it in holders):
+        return False
+    rates = [batch_gain(books.slots(node, it)) * estimates.speed(node.id, variant.model) for node, it in holders]
+    return want.count * want.work >= seconds * sum(rates)
 
 
 def _commit(books: Books, variant: Variant, want: Want, option: _Option) -> None:
