@@ -17,6 +17,7 @@ from orchestration.policy.prospects import OwnWaits, next_step
 from orchestration.policy.states import PauseKind, TaskStatus
 from orchestration.queries import TaskFilter
 from orchestration.queries.lanes import WaitingLane
+from orchestration.queries.waiting import IN_LINE
 
 BY_NODES = frozenset(
     {
@@ -61,6 +62,7 @@ def why_it_waits(row: Task, task: TaskPayload, who: Actor) -> dict[str, Any] | N
         **waiting,
         "state": _state(code),
         "icon": _icon(code),
+        "in_line": code in IN_LINE,
         "waited_since": row.waited_since,
         "next": _next(row, code),
         "nodes": queries.obstacles(row.lane.models) if code in BY_NODES else [],

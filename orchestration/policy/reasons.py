@@ -187,7 +187,10 @@ def _busy(books: Books, lane: LaneView) -> Found:
     places = _places(books, lane)
     if not places:
         return None
-    full = [_full(books, node, variant) for node, variant in places]
+    full = [
+        _full(books, node, variant, named=number == 0 or places[number - 1][1].model != variant.model)
+        for number, (node, variant) in enumerate(places)
+    ]
     lefts = [_left(books, node, variant) for node, variant in places if _known(books, variant)]
     rates = [rate for node, variant in places if (rate := _rate(books, node, variant))]
     return Waiting(
@@ -198,8 +201,10 @@ def _busy(books: Books, lane: LaneView) -> Found:
     )
 
 
-def _full(books: Books, node: NodeView, variant: Variant) -> str:
-    words = f"{variant.model} busy {books.in_use(node, variant)}/{books.slots(node, variant)} on {node.name}"
+def _full(books: Books, node: NodeView, variant: Variant, *, named: bool) -> str:
+    words = f"{books.in_use(node, variant)}/{books.slots(node, variant)} on {node.name}"
+    if named:
+        words = f"{variant.model} busy {words}"
     resident = node.resident[variant]
     if node.probe:
         return f"{words}, which has just recovered and takes one task at a time"

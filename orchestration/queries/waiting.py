@@ -116,11 +116,11 @@ def _of_pending(task: Task, around: _Around) -> Wait:
         return _plain(code, task.lane.waiting_reason)
     if paused := _paused(task, around.pauses):
         return _plain(Waits.PAUSED, paused)
-    if limit and limit.reached and (code in IN_LINE or not code):
+    if limit and limit.reached and (code in IN_LINE or code in ("", Waits.USER_LIMIT)):
         return _plain(Waits.USER_LIMIT, f"Limit of user {limit.name} {limit.in_flight}/{limit.most}")
     if code in IN_LINE:
         return _in_line(task, around, limit)
-    if not code or code == Waits.PAUSED:
+    if code in ("", Waits.PAUSED, Waits.USER_LIMIT):  # it is others that are held up
         return _plain(OwnWaits.UNDECIDED, "Waits for the scheduler")
     return _plain(code, task.lane.waiting_reason)
 

@@ -144,7 +144,7 @@ def test_a_model_that_fails_to_load_here_but_runs_there_is_busy() -> None:
 
 def test_many_nodes_are_counted_not_listed() -> None:
     words = one(*(node(number, A, runs=runs(A)) for number in range(1, 6))).words
-    assert words.endswith("a:1b busy 2/2 on gpu-3 and 2 more nodes")
+    assert words == "a:1b busy 2/2 on gpu-1, 2/2 on gpu-2, 2/2 on gpu-3 and 2 more nodes"
     assert one(*(node(number, A, runs=runs(A)) for number in range(1, 5))).words.endswith("and 1 more node")
 
 

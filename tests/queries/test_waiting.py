@@ -180,6 +180,8 @@ def test_a_user_at_the_limit_is_the_reason_of_their_tasks_only(
     _in_flight(make_task("assigned", share=bob.pk), node)
     assert (_code(held), _reason(held)) == ("user_limit", "Limit of user bob 2/2")
     assert _code(free) == "busy"
+    _says("user_limit", "Limit of user bob 2/2")
+    assert (_code(held), _code(free)) == ("user_limit", "undecided")
     _says("not_pulled", "Not pulled on any node: llama3.2:latest")
     assert _code(held) == "not_pulled"
 
