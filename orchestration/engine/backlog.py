@@ -142,5 +142,6 @@ def _with_indexes(query: str) -> str:
 
 
 def _moment(value: datetime | str) -> datetime:
-    """SQLite hands out what it stores: text, in UTC."""
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+    """SQLite hands out what it stores: in UTC and without saying so, and as text where it was computed."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
