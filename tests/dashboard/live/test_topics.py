@@ -46,6 +46,13 @@ async def test_a_new_task_shows_in_every_open_list(open_tab, submit_now):
         await tab.until(lambda tab: [c for c in tab.deltas("tasks", "counts") if c["pending"] == 1])
 
 
+async def test_many_tasks_that_change_at_once_show_like_any_others(open_tab, submit_now):
+    tab = await open_tab()
+    await tab.subscribe("tasks")
+    made = await submit_now(*map(str, range(ROWS_AT_MOST + 5)))
+    await tab.until(lambda tab: {task.pk for task in made} <= set(row_ids(tab)))
+
+
 async def test_a_filtered_list_gets_what_matches_and_is_told_what_no_longer_does(open_tab, submit_now, as_bob):
     (task, other) = await submit_now("hello", "unseen")
     tab = await open_tab()
