@@ -9,6 +9,7 @@ from orchestration import events, queries
 from orchestration.models import Lane, Run, Task
 from orchestration.payloads import task_row
 from orchestration.services import bulk, nodes, pauses, tasks
+from orchestration.services.announce import ROWS_AT_MOST
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
