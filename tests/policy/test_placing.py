@@ -152,15 +152,6 @@ def test_who_loads_it_already_counts_as_serving_it() -> None:
     assert planned(backlog(4, node(2), node(3, plan=plan(A, loading_since=NOW)))) == {}
 
 
-def test_tasks_that_get_a_slot_where_it_is_being_loaded_are_no_backlog_however_long_they_are() -> None:
-    """Such as one long prompt: a second node would load for a task that is gone by then."""
-    loading = node(1, plan=plan(A, loading_since=NOW))
-    long = Estimates(output_tokens={(None, ""): 1_000_000.0})
-    for count, nodes in ((1, set()), (2, set()), (3, {2})):
-        lanes = (wanting(A, counts={1: count}),)
-        assert planned(on(loading, node(2), lanes=lanes, estimates=long)).keys() == nodes
-
-
 def test_no_more_of_a_backlog_counts_than_limits_let_start() -> None:
     limited = {5: AgentRule(max_concurrent=3, in_flight=2)}
     view = backlog(50, node(2), agents=limited)
