@@ -125,7 +125,7 @@ class RealFleet:
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
-    def send(self, task: LabTask, node: int, model: str, keep_alive: float) -> None:
+    def send(self, task: LabTask, node: int, model: str, keep_alive: float = 0.0) -> None:
         task.node, task.model = node, model
         self.in_flight[node][model] += 1
         self.begin(self._call(task, node, model))
@@ -163,6 +163,8 @@ def run_peer(scheduler: Scheduler, workload: Workload, tasks: Sequence[LabTask],
 
 
 async def _run_peer(scheduler: Scheduler, workload: Workload, tasks: Sequence[LabTask], urls: Sequence[str]) -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
     fleet = RealFleet(workload, urls, scheduler)
     for task in tasks:
         fleet.at(task.born, scheduler.arrived, task)
@@ -170,6 +172,8 @@ async def _run_peer(scheduler: Scheduler, workload: Workload, tasks: Sequence[La
         while any(task.ended is None for task in tasks):
             await asyncio.sleep(POLL_SECONDS / FACTOR)
             scheduler.polled()
+            if faults:
+                raise faults[0].get("exception") or RuntimeError(faults[0]["message"])
     finally:
         await fleet.aclose()
 

@@ -112,4 +112,4 @@ def _since(began: datetime, moment: datetime | str) -> float:
 def loads(urls: Sequence[str]) -> int:
     """How many the servers have done, by their own count."""
     states = [json.load(urlopen(f"{url}/_simulator/state", timeout=10)) for url in urls]
-    return sum(state["loads_total"] for state in states)
+    return sum(state["counts"]["loads_total"] for state in states)
