@@ -1,6 +1,7 @@
 """What ``bench_chaos`` does: a Drover under load whose processes and servers are killed at random, and an account of
 what became of every task."""
 
+import logging
 import os
 import random
 import signal
@@ -67,6 +68,7 @@ class Account:
 def run(seconds: float, *, seed: int, database_url: str, workers: int = 3) -> Account:
     """Load and killing for so long, then quiet until every task has ended."""
     account, chance = Account(), random.Random(seed)
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # of calls that a dying server breaks off
     specs = [NodeSpec(name=f"gpu-{n}", slots=SLOTS, speed=SPEED, models=MODELS, chunk_tokens=10) for n in range(3)]
     with run_in_thread(specs) as herd, scratch.beside(database_url) as database:
         env = {**QUICK, "OLLAMA_HOSTS": ",".join(herd.urls), "DATABASE_URL": database}
@@ -226,9 +228,9 @@ def _take_stock(rows: BaseDatabaseWrapper, account: Account) -> None:
 _SHARED_SLOTS = """
 SELECT a.id FROM orchestration_attempt a JOIN orchestration_attempt b
 ON a.node_id = b.node_id AND a.model_name = b.model_name AND a.num_ctx = b.num_ctx AND a.slot = b.slot AND a.id < b.id
-WHERE b.granted_at < a.ended_at
+WHERE b.started_at < a.ended_at
 """
-"""Attempts that held a slot before another had left it."""
+"""Attempts that began in a slot before another had left it."""
 
 
 def _all(rows: BaseDatabaseWrapper, statement: str) -> Sequence[tuple[Any, ...]]:
