@@ -37,7 +37,7 @@ def victims(node: NodeView, variant: Variant, ranked: Sequence[Variant], most_lo
     """
     gone = [other for other in node.resident if other.model == variant.model]
     room = capacity_bytes(node)
-    needed = min(needed_bytes(node, variant), room)
+    needed = needed_bytes(node, variant)
     for other in ranked:
         if other in gone:
             continue

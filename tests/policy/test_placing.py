@@ -312,8 +312,8 @@ def test_low_runs_in_the_way_of_a_late_high_task_are_pushed_back_once() -> None:
 
 
 def test_a_node_whose_runs_can_be_pushed_back_serves_a_high_task_sooner() -> None:
-    low, normal = node(1, A, **SINGLE, runs=runs(A, priority=2)), node(2, A, **SINGLE, runs=runs(A))
-    assert planned(on(normal, low, lanes=(wanting(counts={0: 1}, waited=3),))).keys() == {1}
+    normal, low = node(1, A, **SINGLE, runs=runs(A)), node(2, A, **SINGLE, runs=runs(A, priority=2))
+    assert planned(on(normal, low, lanes=(wanting(counts={0: 1}, waited=3),))).keys() == {2}
 
 
 # GO, and plans that wait ----------------------------------------------------------------------------------------------
