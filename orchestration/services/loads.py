@@ -88,6 +88,10 @@ def loaded(*, node_id: int, token: str, seconds: float | None, loaded: Sequence[
     NodeModel.objects.filter(node=node, model__name=plan.model_name).update(loaded_context=num_ctx)
     _learn_context(plan, num_ctx)
     _note_load(node, plan, num_ctx, shown, seconds, now)
+    if num_ctx < plan.num_ctx and _trained(plan.model_name) != num_ctx:
+        # Else it would be loaded again at once, for those who need more, and again.
+        words = f"it was loaded with a context of {num_ctx} instead of {plan.num_ctx}"
+        _back_off(node, plan, MalformedAnswer(words), now)
     announce_node(node)
     return True
 
@@ -133,6 +137,10 @@ def _learn_context(plan: LoadPlan, num_ctx: int) -> None:
         OllamaModel.objects.filter(name=plan.model_name, context_length=None).update(context_length=num_ctx)
 
 
+def _trained(model_name: str) -> int | None:
+    return OllamaModel.objects.filter(name=model_name).values_list("context_length", flat=True).first()
+
+
 def _note_load(
     node: Node, plan: LoadPlan, num_ctx: int, shown: LoadedModel | None, seconds: float | None, now: datetime
 ) -> None:
@@ -142,7 +150,7 @@ def _note_load(
     if seconds is not None and shown:
         variant.load_seconds = load_mean(variant.load_seconds, seconds)
     variant.save(update_fields=["loaded_at", "size_bytes", "load_seconds"])
-    sizes = {num_ctx, plan.num_ctx}
+    sizes = {num_ctx} if num_ctx < plan.num_ctx else {num_ctx, plan.num_ctx}
     failed = NodeVariant.objects.filter(node=node, model_name=plan.model_name, num_ctx__in=sizes)
     failed.update(load_failures=0, load_not_before=None, load_error="")
 

@@ -117,6 +117,19 @@ def test_a_context_the_server_cut_is_learned_where_the_model_tells_none(plan: Pl
     assert NodeModel.objects.get().loaded_context == 2048
 
 
+def test_a_server_that_gives_less_context_than_the_model_has_is_not_asked_again_and_again(
+    plan: Plan, node: Node
+) -> None:
+    """Its weights may be others than those under the same name elsewhere."""
+    OllamaModel.objects.update(context_length=131_072)
+    for failures in (1, 2):
+        end(plan(num_ctx=16_384), listed(num_ctx=8192))
+        row = NodeVariant.objects.get(node=node, num_ctx=16_384)
+        assert (row.load_failures, row.load_not_before) == (failures, NOW + loads.backoff(failures - 1))
+    assert row.load_error == "it was loaded with a context of 8192 instead of 16384"
+    assert NodeModel.objects.get().loaded_context == 8192, "which serves those who need no more"
+
+
 def test_a_server_that_tells_no_context_has_the_one_it_was_given(plan: Plan) -> None:
     end(plan(num_ctx=8192), listed(num_ctx=None))
     assert NodeModel.objects.get().loaded_context == 8192
