@@ -30,8 +30,8 @@ from orchestration.services import grants, lanes, learning, plans, processes, se
 log = logging.getLogger(__name__)
 
 LEADER_LEASE = timedelta(seconds=5)
-LESSONS_FOR = timedelta(seconds=1)
-"""What changes slowly is read again after this time."""
+LESSONS_EVERY = 1.0
+SOON = 0.1
 COALESCE_SECONDS = 0.02
 """After a pass the next one starts no sooner than this: events that come in bursts share one."""
 
@@ -55,7 +55,6 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
     with transaction.atomic():
         if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
             return Pass()
-        learning.settle()
         setbacks.expire_leases(now=now)
         setbacks.release_due(now=now)
         tasks.promote(now=now)
@@ -70,6 +69,13 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
     if jobs:
         queue.run_attempts(jobs)
     return Pass(granted=len(jobs), loads=bool(begun), more=decision.more and bool(jobs))
+
+
+def settle(holder: str) -> None:
+    """Learns from what has ended, after the decision: it changes the next one, and nobody waits for it."""
+    with transaction.atomic():
+        if processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=timezone.now()):
+            learning.settle()
 
 
 class Scheduler:
@@ -89,6 +95,7 @@ class Scheduler:
             threading.Thread(target=self._vital, args=(Monitor(self._stop, self._leads).run,), name="monitor"),
             threading.Thread(target=self._vital, args=(self._loader.run,), name="loader"),
             threading.Thread(target=self._vital, args=(self._sample,), name="sample"),
+            threading.Thread(target=self._vital, args=(self._study,), name="lessons"),
         ]
         for helper in helpers:
             helper.start()
@@ -117,18 +124,14 @@ class Scheduler:
     def _turn(self) -> None:
         now = timezone.now()
         self._lead(processes.hold_role(role=SCHEDULER_ROLE, holder=self._holder, lease=LEADER_LEASE, now=now))
-        done = self._pass(now) if self._leads.is_set() else Pass()
+        done = run_pass(now, lessons=self._lessons, holder=self._holder) if self._leads.is_set() else Pass()
         if done.loads:
             self._loader.look()
+        if self._leads.is_set():
+            settle(self._holder)
         self._stop.wait(COALESCE_SECONDS)
         if not done.more:
             self._wait()
-
-    def _pass(self, now: datetime) -> Pass:
-        if self._lessons is None or now - self._lessons.read_at >= LESSONS_FOR:
-            self._lessons = read_lessons(now, self._lessons)
-            processes.forget_dead_workers(now=now)
-        return run_pass(now, lessons=self._lessons, holder=self._holder)
 
     def _lead(self, fence: int | None) -> None:
         if (fence is not None) != self._leads.is_set():
@@ -144,6 +147,19 @@ class Scheduler:
         seconds = settings.DROVER_PASS.total_seconds()
         if not events.wait_for_wake(seconds):
             self._stop.wait(max(0.0, seconds - (time.monotonic() - started)))
+
+    def _study(self) -> None:
+        """What changes slowly is read beside the decisions, which would wait for it otherwise."""
+        while not self._stop.wait(LESSONS_EVERY if self._leads.is_set() else SOON):
+            if self._leads.is_set():
+                self._guarded(self._read_lessons)
+            else:
+                self._lessons = None
+
+    def _read_lessons(self) -> None:
+        now = timezone.now()
+        self._lessons = read_lessons(now, self._lessons)
+        processes.forget_dead_workers(now=now)
 
     def _sample(self) -> None:
         while not self._stop.wait(1.0):

@@ -14,7 +14,6 @@ from orchestration.models import Agent, Attempt, ModelConfig, Pause, ShareAccoun
 from orchestration.policy.fleet import AgentRule, FleetView, ModelRule, Parameters, Run, ShareRule, Variant
 from orchestration.policy.states import PauseKind
 
-
 _ACCOUNT = ("share", "service", "active")
 
 

@@ -1,7 +1,7 @@
 """What is in use while a decision is being made: the view, plus everything decided so far."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestration.policy.decision import Decision
 from orchestration.policy.estimates import slowdown
@@ -23,6 +23,7 @@ class Books:
         self.live = [node for node in view.nodes if not node.refuses]
         self.plans: dict[int, Plan] = {node.id: node.plan for node in view.nodes if node.plan}
         """To be changed by ``commit`` and ``drop`` only."""
+        self._near = _near(self.live, self.plans)
         self._holders: dict[Variant, tuple[NodeView, ...]] = {}
         self._loaders: dict[Variant, tuple[NodeView, ...]] = {}
         self._wanted: dict[tuple[int, str], Variant] = {}
@@ -130,7 +131,8 @@ class Books:
     def holders(self, wanted: Variant) -> tuple[NodeView, ...]:
         """Nodes where the variant is loaded and stays, is being loaded, or is planned."""
         if wanted not in self._holders:
-            self._holders[wanted] = tuple(node for node in self.live if self._holds(node, wanted))
+            near = self._near.get(wanted.model, {}).values()
+            self._holders[wanted] = tuple(node for node in near if self._holds(node, wanted))
         return self._holders[wanted]
 
     def _holds(self, node: NodeView, wanted: Variant) -> bool:
@@ -145,11 +147,23 @@ class Books:
 
     def commit(self, node_id: int, plan: Plan) -> None:
         self.plans[node_id] = plan
+        self._near.setdefault(plan.variant.model, {})[node_id] = self.nodes[node_id]
         self._holders.clear()
 
     def drop(self, node_id: int) -> Plan:
         self._holders.clear()
         return self.plans.pop(node_id)
+
+
+def _near(nodes: Sequence[NodeView], plans: Mapping[int, Plan]) -> dict[str, dict[int, NodeView]]:
+    """By model: the nodes that have it in memory or are to load it, with whatever context."""
+    near: dict[str, dict[int, NodeView]] = defaultdict(dict)
+    for node in nodes:
+        for variant in node.resident:
+            near[variant.model][node.id] = node
+        if node.id in plans:
+            near[plans[node.id].variant.model][node.id] = node
+    return near
 
 
 def _used(runs: Sequence[Run]) -> dict[str, set[int]]:

@@ -190,9 +190,10 @@ def _move(books: Books, wants: dict[Variant, Want], variant: Variant) -> bool:
     """A load that still waits for the runs of its victims goes where it costs only idle ones, if that is possible now.
 
     The victims go on, and no run however long keeps a task waiting while another node has nothing to do."""
-    for node_id, plan in list(books.plans.items()):
+    plans = [(node_id, plan) for node_id, plan in books.plans.items() if plan.variant.serves(variant)]
+    for node_id, plan in plans:
         waits = plan.loading_since is None and any(books.in_use(books.nodes[node_id], it) for it in plan.victims)
-        if not waits or not plan.variant.serves(variant) or len(books.holders(variant)) > 1:
+        if not waits or len(books.holders(variant)) > 1:
             continue
         books.drop(node_id)
         if option := _best(books, wants, variant):
