@@ -25,6 +25,7 @@ from orchestration.engine.view import fleet_view
 from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
+from orchestration.queue import AttemptJob
 from orchestration.services import grants, lanes, learning, plans, processes, setbacks, tasks
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
     while Redis refuses: the jobs could not be sent, and each grant would be a lost lease.
     """
     redis_answers = queue.answers()
+    jobs: list[AttemptJob] = []
     with transaction.atomic():
+        transaction.on_commit(lambda: queue.run_attempts(jobs))  # before whoever watches is told
         if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
             return Pass()
         setbacks.expire_leases(now=now)
@@ -60,14 +63,12 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
         tasks.promote(now=now)
         view = fleet_view(now, lessons)
         decision = decide(view) if redis_answers else without_redis(view)
-        jobs = grants.assign(grants=decision.grants, now=now)
+        jobs += grants.assign(grants=decision.grants, now=now)
         for abort in decision.aborts:
             setbacks.preempt(attempt_id=abort.attempt_id, reason=abort.reason, now=now)
         begun = plans.write(decision=decision, now=now)
         plans.keep_accounts(service=decision.service, waiting=view.waiting_shares, known=view.shares)
         lanes.explain(waiting=decision.waiting, lanes={lane.id: lane for lane in view.lanes}, now=now)
-    if jobs:
-        queue.run_attempts(jobs)
     return Pass(granted=len(jobs), loads=bool(begun), more=decision.more and bool(jobs))
 
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from orchestration import events
 from orchestration.models import Lane
+from orchestration.models.rows import Change, update_each
 from orchestration.payloads import iso
 from orchestration.policy.decision import Waiting
 from orchestration.policy.fleet import LaneView
@@ -23,7 +24,7 @@ OUTLOOK_EVERY = timedelta(seconds=1)
 def explain(*, waiting: Mapping[int, Waiting], lanes: Mapping[int, LaneView], now: datetime) -> None:
     """Stores what changed and tells whoever watches."""
     changed: dict[int, str] = {}
-    rows: list[Lane] = []
+    rows: list[Change] = []
     stored = Lane.objects.filter(Q(pk__in=waiting) | ~Q(waiting_code=""))
     for pk, code, words, outlook in stored.values_list("pk", "waiting_code", "waiting_reason", "outlook"):
         found = waiting.get(pk)
@@ -31,11 +32,10 @@ def explain(*, waiting: Mapping[int, Waiting], lanes: Mapping[int, LaneView], no
         same = (code, words) == (fresh["waiting_code"], fresh["waiting_reason"])
         if same and not _is_due(outlook, fresh["outlook"], now):
             continue
-        rows.append(Lane(pk=pk, **fresh))
+        rows.append(({"id": pk}, fresh))
         if not same:
             changed[pk] = fresh["waiting_reason"]
-    if rows:
-        Lane.objects.bulk_update(rows, ["waiting_code", "waiting_reason", "outlook"])
+    update_each(Lane, rows)
     if changed:
         events.on_commit(("lanes", {str(pk): reason for pk, reason in changed.items()}))
 
