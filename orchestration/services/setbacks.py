@@ -117,9 +117,9 @@ def give_back(*, attempt_id: int, token: str, reason: str, now: datetime | None 
 @transaction.atomic
 def expire_leases(*, now: datetime) -> int:
     """Attempts whose lease has ended return to the line. The number of them."""
-    expired = Attempt.objects.filter(ended_at=None, lease_until__lt=now).order_by("pk")
+    expired = Attempt.objects.filter(ended_at=None, lease_until__lt=now).order_by("lease_until")
     tasks = []
-    for pk, token, status in list(expired.values_list("pk", "token", "status")):
+    for pk, token, status in sorted(expired.values_list("pk", "token", "status")):
         never_started = status == AttemptStatus.GRANTED
         code = "never_started" if never_started else "lease_lost"
         words = "no worker took it up in time" if never_started else "its worker stopped answering"
@@ -157,7 +157,8 @@ def preempt(*, attempt_id: int, reason: str, now: datetime | None = None) -> boo
 @transaction.atomic
 def release_due(*, now: datetime) -> int:
     """Tasks whose back-off is over may start again. The number of them; the rest of many comes with the next pass."""
-    due = Task.objects.filter(status=TaskStatus.PENDING, not_before__lte=now).order_by("not_before")
+    # Without the status, by which SQLite would look instead: only pending tasks have a time to wait for.
+    due = Task.objects.filter(not_before__lte=now).order_by("not_before")
     released = list(due.values_list("pk", flat=True)[:RELEASED_AT_ONCE])
     if released:
         still = Task.objects.filter(pk__in=released, status=TaskStatus.PENDING, not_before__lte=now)
