@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -57,10 +56,12 @@ def _node(
     notes: Sequence[_Note],
     lessons: Lessons,
 ) -> NodeView:
-    bare = NodeView(
+    resident: dict[Variant, Resident] = {}
+    view = NodeView(
         id=node.pk,
         name=node.name,
         installed=frozenset(lessons.sizes[node.pk]),
+        resident=resident,
         runs=runs,
         plan=plan,
         slots_per_model=node.slots_per_model,
@@ -74,7 +75,8 @@ def _node(
         known_bytes=lessons.known_bytes[node.pk],
         load_refused=_load_refused(now, node, notes),
     )
-    return replace(bare, resident=dict(_resident(now, bare, row, notes) for row in loaded))
+    resident.update(_resident(now, view, row, notes) for row in loaded)
+    return view
 
 
 def _plan(row: LoadPlan) -> Plan:

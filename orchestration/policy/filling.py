@@ -46,8 +46,9 @@ def fill(books: Books) -> list[Choosy]:
     """Grants until no task can start, or no worker has room. What insists on a node without a free slot comes back."""
     choosy: list[Choosy] = []
     lines = [line for lane in books.view.lanes if (line := _line(books, lane))]
-    while books.room > 0:
-        firsts = [(first, line) for line in lines if (first := _first(books, line))]
+    could = lines
+    while could := [line for line in could if _could_go_on(books, line)]:
+        firsts = [(first, line) for line in could if (first := _first(books, line))]
         if not firsts:
             break
         (rank, head), line = min(firsts, key=lambda pair: pair[0][0])
@@ -102,9 +103,7 @@ def _line(books: Books, lane: LaneView) -> _Line | None:
 
 
 def _first(books: Books, line: _Line) -> tuple[Rank, Head] | None:
-    """The task of this lane that is next, if one can start."""
-    if not _could_go_on(books, line):
-        return None
+    """The task of this lane that is next."""
     for priority in line.priorities:
         best = min(
             (
