@@ -10,7 +10,7 @@ from django.db import connection
 from orchestration.models import Lane
 from orchestration.policy.fleet import COUNTED, ClassQueue, Head, LaneView, ShareRule
 
-LOOKED_AT = 20
+LOOKED_AT = 5
 """Tasks of one lane and class that are counted for every decision; up to COUNTED once a second."""
 SHARES = 16
 """Users looked at for one lane and class at once: those who were served least."""

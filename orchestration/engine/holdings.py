@@ -40,7 +40,7 @@ class _Note(NamedTuple):
 def node_views(now: datetime, runs: Mapping[int, Sequence[Run]], lessons: Lessons) -> list[NodeView]:
     plans = {row.node_id: _plan(row) for row in LoadPlan.objects.all()}
     loaded = _loaded()
-    notes = _notes(now, loaded)
+    notes = _notes(now)
     return [
         _node(now, node, runs.get(node.pk, ()), plans.get(node.pk), loaded[node.pk], notes[node.pk], lessons)
         for node in Node.objects.all()
@@ -100,12 +100,13 @@ def _loaded() -> dict[int, list[_Loaded]]:
     return loaded
 
 
-def _notes(now: datetime, loaded: Mapping[int, Sequence[_Loaded]]) -> dict[int, list[_Note]]:
+def _notes(now: datetime) -> dict[int, list[_Note]]:
+    """Of what Drover loaded, what others use, and what is known to be unlike other variants."""
     notes: dict[int, list[_Note]] = defaultdict(list)
-    names = {row.model for rows in loaded.values() for row in rows}
-    wanted = NodeVariant.objects.filter(Q(node__in=loaded, model_name__in=names) | Q(load_not_before__gt=now))
+    told = Q(loaded_at__isnull=False) | Q(slots__isnull=False) | Q(outside_until__gt=now) | Q(load_not_before__gt=now)
     fields = ("node_id", "model_name", "num_ctx", "slots", "loaded_at", "last_used_at", "outside_until")
-    for values in wanted.order_by().values_list(*fields, "load_not_before", "load_error"):
+    rows = NodeVariant.objects.filter(told).order_by().values_list(*fields, "load_not_before", "load_error")
+    for values in rows:
         notes[values[0]].append(_Note(*values))
     return notes
 
