@@ -58,8 +58,6 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
         transaction.on_commit(lambda: queue.run_attempts(jobs))  # before whoever watches is told
         if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
             return Pass()
-        setbacks.expire_leases(now=now)
-        setbacks.release_due(now=now)
         tasks.promote(now=now)
         view = fleet_view(now, lessons)
         decision = decide(view) if redis_answers else without_redis(view)
@@ -72,11 +70,17 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
     return Pass(granted=len(jobs), loads=bool(begun), more=decision.more and bool(jobs))
 
 
-def settle(holder: str) -> None:
-    """Learns from what has ended, after the decision: it changes the next one, and nobody waits for it."""
+def tidy(now: datetime, *, holder: str = "") -> bool:
+    """What no decision should wait for, done after it: leases and back-offs that have ended, lessons of what has.
+
+    Whether another decision should follow at once.
+    """
     with transaction.atomic():
-        if processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=timezone.now()):
-            learning.settle()
+        if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
+            return False
+        learning.settle()
+        lost = setbacks.expire_leases(now=now)
+        return bool(setbacks.release_due(now=now) or lost)
 
 
 class Scheduler:
@@ -128,10 +132,9 @@ class Scheduler:
         done = run_pass(now, lessons=self._lessons, holder=self._holder) if self._leads.is_set() else Pass()
         if done.loads:
             self._loader.look()
-        if self._leads.is_set():
-            settle(self._holder)
+        again = self._leads.is_set() and tidy(now, holder=self._holder)
         self._stop.wait(COALESCE_SECONDS)
-        if not done.more:
+        if not (done.more or again):
             self._wait()
 
     def _lead(self, fence: int | None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from orchestration import events
-from orchestration.engine.scheduler import Scheduler, run_pass
+from orchestration.engine.scheduler import Scheduler, run_pass, tidy
 from orchestration.models import Agent, Attempt, Lane, ModelConfig, Node, RoleLease, Run, Task
 from orchestration.policy.states import AttemptStatus, NodeHealth, TaskStatus
 from orchestration.services import attempts, processes, tasks
@@ -106,7 +106,9 @@ def test_a_lease_that_ended_brings_the_task_back_with_a_new_attempt(submitted_ta
     processes.worker_beat(
         name="w2", hostname="h", pid=2, capacity=5, in_use=0, stopping=False, started_at=later, now=later
     )
+    assert tidy(later)
     assert run_pass(later).granted == 1
+    assert not tidy(later)
     submitted_task.refresh_from_db()
     first.refresh_from_db()
     assert first.status == AttemptStatus.LOST
