@@ -23,6 +23,8 @@ from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
 from orchestration.services.specs import TaskSpec, checked
 
+LONGEST_ANSWER = 8192
+"""Tokens. A larger ``num_predict`` is meant as a bound, not as what the answer will take."""
 ANNOUNCED_ONE_BY_ONE = 50
 _BATCH = 500
 _RETRY_AFTER = timedelta(seconds=30)
@@ -269,7 +271,8 @@ def _context_need(spec: TaskSpec, agent: Agent) -> int:
         calls = message.get("tool_calls")
         texts += [message.get("content", ""), json.dumps(calls, ensure_ascii=False) if calls else ""]
     wanted = spec.parameters.get("num_predict", agent.options.get("num_predict", 0))
-    return needed_tokens(texts, images=len(spec.images), answer=wanted if wanted > 0 else OUTPUT_TOKENS)
+    answer = wanted if 0 < wanted <= LONGEST_ANSWER else OUTPUT_TOKENS
+    return needed_tokens(texts, images=len(spec.images), answer=answer)
 
 
 def _context_note(need: int, room: int, num_ctx: int) -> str:

@@ -142,6 +142,7 @@ def test_a_prompt_that_needs_more_context_moves_to_the_next_bucket_and_says_so(
     [
         ({"parameters": {"num_predict": 5000}}, 8192),
         ({"parameters": {"num_predict": -1}}, 4096),
+        ({"parameters": {"num_predict": 100_000}}, 4096),
         ({"images": ["aGVsbG8="] * 4}, 8192),
         ({"parameters": {"num_ctx": 4096}, "input": _long(9000)}, 4096),
         ({"type": "chat", "input": "", "messages": [{"role": "user", "content": _long(2000)}] * 2}, 8192),
