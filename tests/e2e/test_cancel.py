@@ -41,21 +41,24 @@ def test_while_the_prompt_is_read(drover: Drover, herd: Herd) -> None:
     node = _only_on(drover, herd, "gpu-a")
     drover.until_ended(*drover.submit("Warm up.", parameters={"num_predict": 1}))
     node.configure(speed=0.01)
-    (task_id,) = drover.submit("word " * 3000, parameters={"num_predict": 5})
+    (task_id,) = drover.submit("word " * 2000, parameters={"num_predict": 5})
     until(lambda: node.state()["phases"]["prefill"] == 1, "prefill")
     _cancelled_in(drover, node, "prefill", task_id)
     node.configure(speed=4)
 
 
-def test_while_the_model_is_loaded(drover: Drover, herd: Herd) -> None:
+def test_while_its_model_is_loaded_and_the_load_goes_on_for_others(drover: Drover, herd: Herd) -> None:
     node = _only_on(drover, herd, "gpu-b")
     _free(drover, node)
-    node.configure(speed=0.02)
-    (loading,) = drover.submit("Triggers a load.", model_name="qwen3:8b")
+    node.configure(speed=0.5)
+    loaded, aborted = (node.state()["counts"][name] for name in ("loads_total", "aborted_loads"))
+    (waiting,) = drover.submit("Triggers a load.", model_name="qwen3:8b")
     until(lambda: node.state()["phases"]["load"] == 1, "a load")
-    _cancelled_in(drover, node, "load", loading)
-    assert node.state()["counts"]["aborted_loads"] >= 1
+    assert drover.api("POST", f"tasks/{waiting}/cancel")["status"] == "cancelled"
     node.configure(speed=4)
+    until(lambda: "qwen3:8b" in node.state()["models"] and not node.state()["loading"], "the end of the load")
+    assert node.state()["counts"]["loads_total"] == loaded + 1
+    assert node.state()["counts"]["aborted_loads"] == aborted
 
 
 def test_while_it_queues_for_a_slot_inside_ollama(drover: Drover, herd: Herd) -> None:
