@@ -30,17 +30,22 @@ from orchestration.services import grants, lanes, learning, plans, processes, se
 
 log = logging.getLogger(__name__)
 
+AT_ONCE_SECONDS = 0.005
+"""A wake-up that comes within this time was there already."""
 LEADER_LEASE = timedelta(seconds=5)
 LESSONS_EVERY = 1.0
 SOON = 0.1
 COALESCE_SECONDS = 0.02
-"""After a pass the next one starts no sooner than this: events that come in bursts share one."""
+"""Events that come in bursts share a pass. From the beginning of one to that of the next where there was time to rest;
+where there was none, from its end, because on a small machine others must get on as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """What one pass did. ``more``: another one should follow at once. ``loads``: whether a load may begin."""
+    """What one pass did. ``more``: another one should follow at once. ``loads``: whether a load may begin. ``held``:
+    False when the role was no longer held, and nothing was decided."""
 
+    held: bool = True
     granted: int = 0
     loads: bool = False
     more: bool = False
@@ -49,15 +54,15 @@ class Pass:
 def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "") -> Pass:
     """One look at everything that may have changed, decided and written in one transaction.
 
-    ``holder``: who must still hold the scheduler's role, which nobody else can take before the commit. Grants nothing
-    while Redis refuses: the jobs could not be sent, and each grant would be a lost lease.
+    ``holder``: who must still hold the scheduler's role, which is renewed with it and which nobody else can take before
+    the commit. Grants nothing while Redis refuses: the jobs could not be sent, and each grant would be a lost lease.
     """
     redis_answers = queue.answers()
     jobs: list[AttemptJob] = []
     with transaction.atomic():
         transaction.on_commit(lambda: queue.run_attempts(jobs))  # before whoever watches is told
-        if holder and not processes.holds_role(role=SCHEDULER_ROLE, holder=holder, now=now):
-            return Pass()
+        if holder and not processes.renew_role(role=SCHEDULER_ROLE, holder=holder, lease=LEADER_LEASE, now=now):
+            return Pass(held=False)
         tasks.promote(now=now)
         view = fleet_view(now, lessons)
         decision = decide(view) if redis_answers else without_redis(view)
@@ -93,6 +98,7 @@ class Scheduler:
         self._loader = Loader(self._stop, self._leads)
         self._lessons: Lessons | None = None
         self._fault: BaseException | None = None
+        self._rested = True
 
     def run(self) -> None:
         """Blocks until ``stop`` is set. Raises what a helper could not handle: a supervisor starts the process anew."""
@@ -127,30 +133,35 @@ class Scheduler:
             self._stop.set()
 
     def _turn(self) -> None:
-        now = timezone.now()
-        self._lead(processes.hold_role(role=SCHEDULER_ROLE, holder=self._holder, lease=LEADER_LEASE, now=now))
+        began, now = time.monotonic(), timezone.now()
+        if not self._leads.is_set():
+            fence = processes.hold_role(role=SCHEDULER_ROLE, holder=self._holder, lease=LEADER_LEASE, now=now)
+            self._lead(fence is not None)
         done = run_pass(now, lessons=self._lessons, holder=self._holder) if self._leads.is_set() else Pass()
+        self._lead(self._leads.is_set() and done.held)
         if done.loads:
             self._loader.look()
+        took = time.monotonic() - began if self._rested else 0.0
+        self._stop.wait(max(0.0, COALESCE_SECONDS - took))
+        # After the pause, in which workers start what has just been granted: SQLite has one writer at a time.
         again = self._leads.is_set() and tidy(now, holder=self._holder)
-        self._stop.wait(COALESCE_SECONDS)
-        if not (done.more or again):
-            self._wait()
+        self._rested = not (done.more or again) and self._wait()
 
-    def _lead(self, fence: int | None) -> None:
-        if (fence is not None) != self._leads.is_set():
-            log.info("%s %s", self._holder, "leads" if fence is not None else "stands by")
-        if fence is None:
-            self._leads.clear()
-        else:
+    def _lead(self, leads: bool) -> None:
+        if leads != self._leads.is_set():
+            log.info("%s %s", self._holder, "leads" if leads else "stands by")
+        if leads:
             self._leads.set()
+        else:
+            self._leads.clear()
 
-    def _wait(self) -> None:
-        """Until the next wake-up or the next second; without Redis only the clock is left."""
+    def _wait(self) -> bool:
+        """Until the next wake-up or the next second; without Redis only the clock is left. False when one was due."""
         started = time.monotonic()
         seconds = settings.DROVER_PASS.total_seconds()
         if not events.wait_for_wake(seconds):
             self._stop.wait(max(0.0, seconds - (time.monotonic() - started)))
+        return time.monotonic() - started > AT_ONCE_SECONDS
 
     def _study(self) -> None:
         """What changes slowly is read beside the decisions, which would wait for it otherwise."""

@@ -99,7 +99,7 @@ class Writer:
         try:
             while group := self._next_group():
                 self._commit(group)
-                _settle(group)
+                _settle(group)  # those that no commit has settled
         finally:
             connection.close()
             self._ended = True
@@ -159,7 +159,9 @@ class Writer:
 
 
 def _transact(group: list[_Call]) -> None:
+    """Whoever waits for a call goes on when it is committed, before whoever watches is told."""
     with events.together(), facts.shared(), transaction.atomic():
+        transaction.on_commit(lambda: _settle(group))
         for calls in _by_service(group):
             _run(calls)
 

@@ -41,7 +41,9 @@ def _waiting_of_this_connection() -> set[int]:
 def _publish(waiting: set[int], *, wake: bool) -> None:
     ids = list(waiting)
     waiting.clear()
+    if wake:
+        events.publish([], wake=True)  # the scheduler does not wait for rows that others want to see
     if len(ids) > ROWS_AT_MOST:
-        events.publish([("tasks", {"ids": ids})], wake=wake)
-    elif ids or wake:
-        events.publish([("task", row) for row in queries.task_rows_by_id(ids)], wake=wake)
+        events.publish([("tasks", {"ids": ids})])
+    elif ids:
+        events.publish([("task", row) for row in queries.task_rows_by_id(ids)])

@@ -58,6 +58,12 @@ def hold_role(*, role: str, holder: str, lease: timedelta, now: datetime | None 
     return mine.values_list("fence", flat=True).get()
 
 
+def renew_role(*, role: str, holder: str, lease: timedelta, now: datetime) -> bool:
+    """Whether the role was still held. It stays so until the surrounding transaction ends, and from then on renewed."""
+    mine = RoleLease.objects.filter(role=role, holder=holder, until__gte=now)
+    return bool(mine.update(until=now + lease))
+
+
 def holds_role(*, role: str, holder: str, now: datetime) -> bool:
     """Whether the role is still held, and stays so until the surrounding transaction ends."""
     mine = RoleLease.objects.select_for_update().filter(role=role, holder=holder, until__gte=now)

@@ -106,8 +106,17 @@ def test_what_was_granted_is_charged_to_the_user_who_gets_it(submitted_task: Tas
 def test_whoever_has_lost_the_role_decides_nothing_any_more(submitted_task: Task) -> None:
     now = timezone.now()
     processes.hold_role(role=SCHEDULER_ROLE, holder="another", lease=timedelta(seconds=5), now=now)
-    assert run_pass(now, holder="former").granted == 0
+    former = run_pass(now, holder="former")
+    assert (former.held, former.granted) == (False, 0)
     assert run_pass(now, holder="another").granted == 1
+
+
+def test_a_pass_renews_the_role_it_is_made_by(submitted_task: Task) -> None:
+    now = timezone.now()
+    processes.hold_role(role=SCHEDULER_ROLE, holder="leader", lease=timedelta(seconds=1), now=now)
+    assert run_pass(now + timedelta(seconds=0.5), holder="leader").held
+    assert run_pass(now + timedelta(seconds=4), holder="leader").held
+    assert not run_pass(now + timedelta(seconds=60), holder="leader").held
 
 
 def test_two_passes_at_once_never_give_a_slot_twice_nor_plan_a_node_twice(

@@ -168,8 +168,23 @@ async def test_events_of_a_group_leave_together_and_only_of_those_that_were_writ
                 raise DataError("too long")
 
     await behind_gate(writer, (announced, "a"), (announced, "b", True), (announced, "c"))
-    sent = [fields["d"] for _, fields in events.connection().xrange(events.EVENTS)]
-    assert sent == ['{"name":"a"}', '{"name":"c"}']
+
+    def sent():
+        return [fields["d"] for _, fields in events.connection().xrange(events.EVENTS)]
+
+    await asyncio.to_thread(wait_until, sent)
+    assert sent() == ['{"name":"a"}', '{"name":"c"}']
+
+
+async def test_whoever_waits_goes_on_before_those_who_watch_are_told(writer):
+    gate = threading.Event()
+
+    def announced():
+        transaction.on_commit(lambda: gate.wait(30))
+        return "written"
+
+    assert await writer.call(announced) == "written"
+    gate.set()
 
 
 async def test_a_database_that_comes_back_gets_everything(writer, monkeypatch):

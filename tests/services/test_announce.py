@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from orchestration import events
+from orchestration import events, queries
 from orchestration.models import Run, Task
 from orchestration.services.announce import ROWS_AT_MOST, announce_tasks
 
@@ -51,6 +51,18 @@ def test_many_at_once_are_told_by_their_ids(two: list[Task], submit: Callable[..
     ((_, fields),) = events.connection().xrange(events.EVENTS)
     assert (fields["k"], sorted(json.loads(fields["d"])["ids"])) == ("tasks", sorted(many))
     assert events.connection().llen(events.WAKE) == 1
+
+
+def test_the_scheduler_is_woken_before_the_rows_are_read(two: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[int] = []
+
+    def read(ids: list[int]) -> list[Any]:
+        woken.append(int(events.connection().llen(events.WAKE)))
+        return []
+
+    monkeypatch.setattr(queries, "task_rows_by_id", read)
+    announce_tasks([two[0].pk], wake=True)
+    assert woken == [1]
 
 
 def test_outside_of_a_transaction_it_is_told_at_once(two: list[Task]) -> None:

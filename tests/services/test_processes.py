@@ -45,6 +45,17 @@ def test_the_same_holder_after_its_lease_is_a_new_one(db: None) -> None:
     assert _hold("one", after=11) == 2
 
 
+def test_a_role_is_renewed_while_it_is_held_and_by_its_holder_alone(db: None) -> None:
+    def renewed(holder: str, after: float) -> bool:
+        now = NOW + timedelta(seconds=after)
+        return processes.renew_role(role="scheduler", holder=holder, lease=LEASE, now=now)
+
+    assert not renewed("one", 0)
+    assert _hold("one") == 1
+    assert [renewed("one", 9), renewed("one", 18), renewed("two", 18)] == [True, True, False]
+    assert not renewed("one", 40)
+
+
 def test_a_released_role_is_free_at_once(db: None) -> None:
     _hold("one")
     processes.release_role(role="scheduler", holder="two", now=NOW)
