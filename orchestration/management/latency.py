@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from orchestration.management import scratch
 from orchestration.management.trial import Trial
 from orchestration.ollama.simulator import NodeSpec, run_in_thread
 
@@ -38,22 +39,30 @@ class Latencies:
             ("through Drover", self.through_drover),
             ("overhead", self.overhead),
         ):
-            yield name, statistics.median(seconds) * 1000, p95(seconds) * 1000
+            yield name, *milliseconds(seconds)
 
     @property
     def ratio(self) -> float:
         return statistics.median(self.through_drover) / statistics.median(self.direct)
 
 
+def milliseconds(seconds: list[float]) -> tuple[float, float]:
+    """Median and 95th percentile."""
+    return statistics.median(seconds) * 1000, p95(seconds) * 1000
+
+
 def p95(values: list[float]) -> float:
     return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
 
 
-def measure(count: int) -> Latencies:
+def measure(count: int, database_url: str = "") -> Latencies:
     """One call after the other, directly and through Drover in turn, on one simulated server that is warm."""
     with run_in_thread([NodeSpec(name="bench", slots=4, speed=20, models=(MODEL,))]) as herd:
         url = herd.urls[0]
-        with Trial(env={"OLLAMA_HOSTS": url}) as trial:
+        with (
+            scratch.beside(database_url) as database,
+            Trial(env={"OLLAMA_HOSTS": url, "DATABASE_URL": database}) as trial,
+        ):
             key = trial.create_key()
             for _ in range(WARM_UP):
                 ask_directly(url)
