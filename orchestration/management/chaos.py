@@ -1,6 +1,7 @@
 """What ``bench_chaos`` does: a Drover under load whose processes and servers are killed at random, and an account of
 what became of every task."""
 
+import json
 import logging
 import os
 import random
@@ -10,11 +11,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any
+from urllib.request import urlopen
 
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,6 +36,7 @@ BETWEEN_KILLS = (2.0, 6.0)
 NODE_AWAY = (2.0, 6.0)
 WATCH_EVERY = 0.05
 END_WITHIN = 180.0
+COMPARED = 100
 VICTIMS = ("worker", "worker", "scheduler", "redis-server", "node")
 QUICK = {
     "DROVER_LEASE_SECONDS": "6",
@@ -45,9 +49,10 @@ QUICK = {
 
 @dataclass(slots=True)
 class Account:
-    """``most_at_once``: requests for one model on one server, by the server's own count."""
+    """``submitted``: each task as it was sent. ``most_at_once``: requests for one model on one server, by the server's
+    own count. ``different``: tasks of those compared whose output is not what a server answers to the same question."""
 
-    submitted: list[int] = field(default_factory=list)
+    submitted: dict[int, dict[str, Any]] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
     most_at_once: int = 0
     completed: int = 0
@@ -56,13 +61,16 @@ class Account:
     missing: int = 0
     written_twice: int = 0
     shared_slots: int = 0
+    compared: int = 0
+    different: list[int] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
     def clean(self) -> bool:
         lost = self.unfinished or self.missing or self.other_ends
-        return not lost and not self.written_twice and not self.shared_slots and self.most_at_once <= SLOTS
+        wrong = self.written_twice or self.shared_slots or self.different
+        return not lost and not wrong and self.most_at_once <= SLOTS
 
 
 def run(seconds: float, *, seed: int, database_url: str, workers: int = 3) -> Account:
@@ -80,6 +88,7 @@ def run(seconds: float, *, seed: int, database_url: str, workers: int = 3) -> Ac
                 _wait_for_end(rows)
             account.seconds = time.monotonic() - began
             _take_stock(rows, account)
+            _compare(rows, herd.urls[0], account, chance)
     return account
 
 
@@ -154,17 +163,17 @@ def _submit(trial: Trial, key: str, account: Account, chance: random.Random, num
     tasks = [
         {
             "type": "generate",
-            "input": f"Name river {next(numbers)}.",
+            "input": f"Name river {number}.",
             "model_name": chance.choice(MODELS),
             "priority": chance.choice((0, 1, 2)),
-            "parameters": {"num_predict": chance.randint(20, 400)},
+            "parameters": {"num_predict": chance.randint(20, 400), "seed": number},
         }
-        for _ in range(BATCH)
+        for number in islice(numbers, BATCH)
     ]
     status, answer = trial.call("POST", "tasks", key, {"tasks": tasks})
     if status != 202:
         raise RuntimeError(f"{status}: {str(answer)[:300]}")
-    account.submitted += [task["id"] for task in answer["tasks"]]
+    account.submitted |= {made["id"]: task for made, task in zip(answer["tasks"], tasks, strict=True)}
 
 
 def _kill(
@@ -216,7 +225,7 @@ def _take_stock(rows: BaseDatabaseWrapper, account: Account) -> None:
     account.other_ends = {status: by_status[status] for status in ("failed", "cancelled") if status in by_status}
     account.unfinished = _all(rows, _OPEN)[0][0]
     known = {pk for (pk,) in _all(rows, "SELECT id FROM orchestration_task")}
-    account.missing = len(set(account.submitted) - known)
+    account.missing = len(account.submitted.keys() - known)
     doubled = (
         "SELECT task_id FROM orchestration_attempt WHERE status = 'completed' GROUP BY task_id HAVING COUNT(*) > 1"
     )
@@ -231,6 +240,26 @@ ON a.node_id = b.node_id AND a.model_name = b.model_name AND a.num_ctx = b.num_c
 WHERE b.started_at < a.ended_at
 """
 """Attempts that began in a slot before another had left it."""
+
+
+def _compare(rows: BaseDatabaseWrapper, url: str, account: Account, chance: random.Random) -> None:
+    """What is stored of some tasks with what a server says now: with its seed, it says the same again."""
+    outputs = dict(_all(rows, "SELECT id, output FROM orchestration_task WHERE status = 'completed'"))
+    known = sorted(outputs.keys() & account.submitted.keys())
+    sample = chance.sample(known, min(COMPARED, len(known)))
+    sample.sort(key=lambda pk: str(account.submitted[pk]["model_name"]))  # one load for each model
+    with ThreadPoolExecutor(SLOTS) as callers:
+        said = callers.map(lambda pk: ask(url, account.submitted[pk]), sample)
+        account.different = [pk for pk, text in zip(sample, said, strict=True) if text != outputs[pk]]
+    account.compared = len(sample)
+
+
+def ask(url: str, task: Mapping[str, Any]) -> str:
+    """The server's answer to the question of a task."""
+    options = {**task["parameters"], "num_ctx": settings.DROVER_DEFAULT_NUM_CTX}
+    question = {"model": task["model_name"], "prompt": task["input"], "options": options, "stream": False}
+    with urlopen(f"{url}/api/generate", json.dumps(question).encode(), timeout=120) as answer:
+        return str(json.load(answer)["response"])
 
 
 def _all(rows: BaseDatabaseWrapper, statement: str) -> Sequence[tuple[Any, ...]]:

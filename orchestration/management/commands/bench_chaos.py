@@ -29,6 +29,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Tasks: {len(found.submitted)} submitted, {found.completed} completed")
         self.stdout.write(f"  lost {found.missing}, unfinished {found.unfinished}, other ends {found.other_ends or 0}")
         self.stdout.write(f"  results written twice {found.written_twice}, slots held twice {found.shared_slots}")
+        self.stdout.write(f"  outputs compared {found.compared}, different {len(found.different)}")
         self.stdout.write(f"  most requests at once for one model on one server {found.most_at_once} of {chaos.SLOTS}")
         self.stdout.write(f"Attempts: {attempts}; everything had ended after {found.seconds:.0f} s")
         self.stdout.write("clean" if found.clean else "NOT CLEAN")
