@@ -66,7 +66,11 @@ def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.values(agent)
         if saved(form, lambda: service.update(actor=actor(request), agent_id=agent_id, **values)):
-            return done(request, "Saved. Tasks submitted from now on use it; retries and limits hold at once.", to=reverse("agents"))
+            return done(
+                request,
+                "Saved. Tasks submitted from now on use it; retries and limits hold at once.",
+                to=reverse("agents"),
+            )
     models = queries.known_models()
     installed = [model["name"] for model in models if model["installed_on"]]
     context = {

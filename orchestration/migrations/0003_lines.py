@@ -29,9 +29,15 @@ def give_lanes(apps, schema_editor):
         waiting.filter(lane_id=lane_id, agent_id=agent_id, type=kind).update(lane=lane)
 
 
+def keep_tries(apps, schema_editor):
+    """What waits keeps the number it was submitted with."""
+    apps.get_model("orchestration", "Task").objects.filter(status__in=UNFINISHED).update(own_max_tries=F("max_tries"))
+
+
 class Migration(migrations.Migration):
     dependencies = [("orchestration", "0002_scheduling")]
     operations = [
         migrations.RunPython(give_shares, migrations.RunPython.noop),
         migrations.RunPython(give_lanes, migrations.RunPython.noop),
+        migrations.RunPython(keep_tries, migrations.RunPython.noop),
     ]

@@ -24,8 +24,11 @@ def test_a_connection_of_its_own_sees_what_is_in_the_file(tmp_path):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="a server has many databases, a file is one")
 def test_beside_a_postgresql_database_an_empty_one_is_made_and_dropped():
+    if connection.vendor == "sqlite":  # a server has many databases, a file is one
+        with scratch.beside("") as url:
+            assert url == ""
+        return
     with scratch.beside(os.environ["DATABASE_URL"]) as url:
         with scratch.opened(url) as rows:
             assert rows.introspection.table_names() == []

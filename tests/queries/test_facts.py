@@ -37,8 +37,8 @@ def test_outside_a_group_every_look_up_is_fresh(node: Node) -> None:
 
 def test_what_is_forgotten_is_looked_up_again(node: Node) -> None:
     with shared():
-        assert model_facts(node.pk, MODEL).loaded_context is None
-        NodeModel.objects.update(loaded=True, loaded_context=4096)
-        assert model_facts(node.pk, MODEL).loaded_context is None
-        forget(node.pk, MODEL)
         assert model_facts(node.pk, MODEL).loaded_context == 4096
+        NodeModel.objects.update(loaded_context=8192)
+        assert model_facts(node.pk, MODEL).loaded_context == 4096
+        forget(node.pk, MODEL)
+        assert model_facts(node.pk, MODEL).loaded_context == 8192
