@@ -156,10 +156,12 @@ class Scheduler:
             self._leads.clear()
 
     def _wait(self) -> bool:
-        """Until the next wake-up or the next second; without Redis only the clock is left. False when one was due."""
+        """Until the next wake-up or the next second; without Redis only the clock is left. False when one was due.
+
+        Each wake-up is heard by one process: whoever stands by must not take the leader's."""
         started = time.monotonic()
         seconds = settings.DROVER_PASS.total_seconds()
-        if not events.wait_for_wake(seconds):
+        if not (self._leads.is_set() and events.wait_for_wake(seconds)):
             self._stop.wait(max(0.0, seconds - (time.monotonic() - started)))
         return time.monotonic() - started > AT_ONCE_SECONDS
 

@@ -149,6 +149,23 @@ def test_one_of_two_schedulers_leads_and_hands_over_when_it_stops(submitted_task
     threads[1].join(20)
 
 
+def test_one_that_stands_by_leaves_the_wake_ups_to_the_leader(redis_server, blind, monkeypatch, settings):
+    settings.DROVER_PASS = timedelta(seconds=0.05)
+    processes.hold_role(role="scheduler", holder="the leader", lease=timedelta(minutes=5))
+    looks, hold_role = [], processes.hold_role
+    monkeypatch.setattr(processes, "hold_role", lambda **asked: looks.append(asked) or hold_role(**asked))
+    stop = threading.Event()
+    thread = threading.Thread(target=Scheduler(stop).run)
+    events.publish([], wake=True)
+    thread.start()
+    try:
+        _until(lambda: len(looks) > 2)
+        assert redis_server.client.llen(events.WAKE) == 1
+    finally:
+        stop.set()
+        thread.join(20)
+
+
 def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
     waiting = threading.Event()
     for _ in range(int(seconds / 0.05)):
