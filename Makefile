@@ -12,7 +12,7 @@ LOCK := --upgrade --universal --generate-hashes --no-header --no-emit-index-url 
 	--python-version 3.11 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-dev test browser check format bench lock clean
+.PHONY: help run setup setup-dev test browser check format bench bench-long lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,11 @@ bench: setup-dev ## measure the worker, the way to the first token, tasks a seco
 	$(BIN)/python manage.py bench_throughput
 	$(BIN)/python manage.py bench_contexts
 	$(BIN)/python manage.py bench_policy
+	$(BIN)/python manage.py bench_decision
+
+bench-long: setup-dev ## what takes many minutes: beside other schedulers in real time, and under random kills
+	$(BIN)/python manage.py bench_fleet
+	$(BIN)/python manage.py bench_chaos
 
 lock: setup-dev ## choose versions anew: writes requirements/*.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

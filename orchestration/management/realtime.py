@@ -35,8 +35,15 @@ SLOTS = 4
 
 def simulate(workload: Workload) -> None:
     """Servers like the laboratory's nodes, faster by ``FACTOR``, until nobody reads any more. Their addresses first."""
+    with run_in_thread(specs_of(workload)) as herd:
+        sys.stdout.write(json.dumps(herd.urls) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+def specs_of(workload: Workload) -> list[NodeSpec]:
     models = tuple(_spec(model) for model in workload.models.values())
-    specs = [
+    return [
         NodeSpec(
             name=f"gpu-{number}",
             vram_gb=node.vram_gb,
@@ -50,10 +57,6 @@ def simulate(workload: Workload) -> None:
         )
         for number, node in enumerate(workload.nodes)
     ]
-    with run_in_thread(specs) as herd:
-        sys.stdout.write(json.dumps(herd.urls) + "\n")
-        sys.stdout.flush()
-        sys.stdin.read()
 
 
 def _spec(model: LabModel) -> ModelSpec:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from orchestration.management import realtime, realtime_drover
 from orchestration.management.commands.bench_throughput import database_url
@@ -53,6 +53,8 @@ class Command(BaseCommand):
 
     def _scenario(self, name: str, url: str, only: str | None) -> None:
         contenders = only.split(",") if only else [DROVER, "rq-workers", "llama-swap-like"]
+        if unknown := sorted({*contenders} - {DROVER, *PEERS}):
+            raise CommandError(f"There is no contender {unknown[0]!r}: {', '.join((DROVER, *PEERS))}.")
         self.stdout.write(f"{name}: {workloads.REAL_TITLES[name]} (1 s on the clock = {realtime.FACTOR:g} s here)")
         self.stdout.write(
             f"  {'':<18}{'response':>10}{'p95':>8}{'wait':>8}{'others':>8}{'loads':>7}{'per task':>10}{'Jain':>7}"
