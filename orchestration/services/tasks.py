@@ -180,6 +180,8 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
         if task.status not in ENDED:
             raise Conflict(f"Task {task.pk} is {task.status}; cancel it first.", status=task.status)
         audit.record(actor, "task.deleted", task)
+    if awaited := [task.pk for task in tasks if task.awaited]:
+        _tell_those_behind(awaited, timezone.now())  # once it is gone nobody would know that they waited for it
     runs = {task.run_id for task in tasks}
     Task.objects.filter(pk__in=[task.pk for task in tasks]).delete()
     Run.objects.filter(pk__in=runs, tasks=None).delete()
@@ -197,27 +199,31 @@ def promote(*, now: datetime) -> int:
     errors.
     """
     ended = list(Task.objects.filter(awaited=True, status__in=ENDED).values_list("pk", flat=True)[:_PROMOTED_AT_ONCE])
-    if not ended:
-        return 0
+    return _tell_those_behind(ended, now) if ended else 0
+
+
+def _tell_those_behind(ended: Sequence[int], now: datetime) -> int:
     waiting_for = TaskDependency.objects.filter(task=OuterRef("pk"), needs__status__in=UNFINISHED)
     behind = TaskDependency.objects.filter(needs__in=ended).values("task_id")
-    free = Task.objects.filter(pk__in=behind, status=TaskStatus.BLOCKED).exclude(Exists(waiting_for))
-    moved: list[int] = []
-    for task in free.light().select_related("run"):
-        broken = _broken_dependency(task)
-        if broken and not task.run.continue_on_error:
-            moved += _end_with(task, broken, now)
-        else:
-            Task.objects.transition(task.pk, TaskStatus.PENDING, ready_at=now)
-            moved.append(task.pk)
+    blocked = Task.objects.filter(pk__in=behind, status=TaskStatus.BLOCKED)
+    free = list(blocked.exclude(Exists(waiting_for)).light().select_related("run"))
+    broken = _broken_dependencies(free)
+    ready = [task.pk for task in free if task.pk not in broken or task.run.continue_on_error]
+    # Only what is blocked still: what somebody has cancelled meanwhile could become pending, too, by a retry.
+    Task.objects.filter(pk__in=ready, status=TaskStatus.BLOCKED).transition_all(TaskStatus.PENDING, ready_at=now)
+    over = [task for task in free if task.pk in broken and not task.run.continue_on_error]
+    moved = [*ready, *(task_id for task in over for task_id in _end_with(task, broken[task.pk], now))]
     Task.objects.filter(pk__in=ended, status__in=ENDED).update(awaited=False)
     announce_tasks(moved)
     return len(moved)
 
 
-def _broken_dependency(task: Task) -> Task | None:
-    not_completed = task.dependencies.exclude(needs__status=TaskStatus.COMPLETED).select_related("needs").first()
-    return not_completed.needs if not_completed else None
+def _broken_dependencies(tasks: Sequence[Task]) -> dict[int, Task]:
+    """By task: one that it needs and that did not complete."""
+    edges = TaskDependency.objects.filter(task__in=[task.pk for task in tasks]).select_related("needs")
+    broken = edges.exclude(needs__status=TaskStatus.COMPLETED).order_by("-pk")
+    rows = broken.only("task_id", "needs__position", "needs__title", "needs__status")
+    return {row.task_id: row.needs for row in rows}
 
 
 def _end_with(task: Task, broken: Task, now: datetime) -> list[int]:

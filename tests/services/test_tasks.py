@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestration import queue
@@ -268,6 +270,29 @@ def test_all_steps_behind_a_failed_one_end_in_one_pass(submit: Callable[..., Run
     assert (last.status, last.error_code) == ("cancelled", "dependency_failed")
     assert last.ended_at is not None
     assert last.duration_seconds is not None
+
+
+def test_steps_behind_one_that_is_deleted_at_once_do_not_wait_for_ever(
+    submit: Callable[..., Run], begin: Give, as_bob: Actor
+) -> None:
+    one, two = submit("one", "two", sequential=True).tasks.order_by("position")
+    _fail(begin, one)
+    tasks.delete_ended(actor=as_bob, task_ids=[one.pk])
+    _promote()
+    assert (_fresh(two).status, _fresh(two).error_code) == ("cancelled", "dependency_failed")
+
+
+def test_many_steps_become_ready_in_a_fixed_number_of_statements(
+    submit: Callable[..., Run], complete: Complete
+) -> None:
+    def statements(runs: int) -> int:
+        for run in [submit("one", "two", sequential=True) for _ in range(runs)]:
+            complete(run.tasks.get(position=0))
+        with CaptureQueriesContext(connection) as asked:
+            assert _promote() == runs
+        return len([query for query in asked if "orchestration_task" in query["sql"]])
+
+    assert statements(1) == statements(6)
 
 
 def test_a_run_that_goes_on_after_errors_goes_on(submit: Callable[..., Run], begin: Give) -> None:
