@@ -70,7 +70,8 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
         for abort in decision.aborts:
             setbacks.preempt(attempt_id=abort.attempt_id, reason=abort.reason, now=now)
         begun = plans.write(decision=decision, now=now)
-        plans.keep_accounts(service=decision.service, waiting=view.waiting_shares, known=view.shares)
+        service = grants.charged(service=decision.service, grants=decision.grants, jobs=jobs)
+        plans.keep_accounts(service=service, waiting=view.waiting_shares, known=view.shares)
         lanes.explain(waiting=decision.waiting, lanes={lane.id: lane for lane in view.lanes}, now=now)
     return Pass(granted=len(jobs), loads=bool(begun), more=decision.more and bool(jobs))
 

@@ -1,7 +1,7 @@
 """Turning the scheduler's decision into attempts that hold their slot."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -23,13 +23,14 @@ QUEUE_OF = {Priority.HIGH: "high", Priority.NORMAL: "normal", Priority.LOW: "low
 def assign(*, grants: Sequence[Grant], now: datetime) -> list[queue.AttemptJob]:
     """Turns grants into attempts that hold their slot; those somebody else was first with are left out.
 
-    The tasks are locked first; then the unique constraints decide: a slot that is taken makes one grant void, not the
-    others. The caller enqueues the jobs after the commit.
+    The tasks are locked first, but those that somebody is changing now: to wait for them would end in a deadlock with
+    many changes at once. Then the unique constraints decide: a slot that is taken makes one grant void, not the others.
+    The caller enqueues the jobs after the commit.
     """
     nodes = Node.objects.in_bulk({grant.node_id for grant in grants})
     waiting = Task.objects.filter(pk__in=[grant.task_id for grant in grants], status=TaskStatus.PENDING, token="")
-    locked = waiting.select_for_update().order_by("pk").only("pk", "attempt_count", "priority", "message")
-    pending = {task.pk: task for task in locked}
+    free = waiting.select_for_update(skip_locked=True).order_by("pk")
+    pending = {task.pk: task for task in free.only("pk", "attempt_count", "priority", "message")}
     wanted = [
         _attempt(grant, task, node, now)
         for grant in grants
@@ -41,6 +42,20 @@ def assign(*, grants: Sequence[Grant], now: datetime) -> list[queue.AttemptJob]:
     Task.objects.transition_each(TaskStatus.ASSIGNED, [_move(pk, attempt) for pk, attempt in held], **_AS_NEW)
     announce_tasks([grant.task_id for grant in grants])
     return [_job(pk, attempt) for pk, attempt in held]
+
+
+def charged(
+    *, service: Mapping[int, float], grants: Sequence[Grant], jobs: Sequence[queue.AttemptJob]
+) -> Mapping[int, float]:
+    """The accounts as decided, without what grants were to take that came to nothing."""
+    if len(jobs) == len(grants):
+        return service
+    accounts = dict(service)
+    held = {*Attempt.objects.filter(pk__in=[job.attempt_id for job in jobs]).values_list("task_id", flat=True)}
+    for grant in grants:
+        if grant.task_id not in held:
+            accounts[grant.share] -= grant.tokens
+    return accounts
 
 
 def _attempt(grant: Grant, task: Task, node: Node, now: datetime) -> Attempt:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -139,6 +139,46 @@ def test_two_deciders_at_once_never_grant_more_than_there_is(
     assert len(granted) == live.count() == 4
     assert sorted(live.values_list("slot", flat=True)) == [0, 1, 2, 3]
     assert Task.objects.filter(status="assigned").count() == 4
+
+
+def test_nobody_is_charged_for_what_did_not_start(submit: Callable[..., Any], node: Node) -> None:
+    one, two = submit("one", "two").tasks.order_by("pk")
+    decided = [grant_for(task, node, slot=0, share=task.share, tokens=250.0) for task in (one, two)]
+    jobs = _assign(*decided)
+    assert len(jobs) == 1
+    accounts = {one.share: 700.0, 99: 5.0}
+    assert grants.charged(service=accounts, grants=decided, jobs=jobs) == {one.share: 450.0, 99: 5.0}
+    assert grants.charged(service=accounts, grants=decided[:1], jobs=jobs) == accounts
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_somebody_is_changing_holds_up_no_other(submit: Callable[..., Any], node: Node) -> None:
+    """A decision that waited for the rows of a bulk action would end in a deadlock with it sooner or later."""
+    if connection.vendor == "sqlite":
+        return  # it locks no rows: it has one writer at a time
+    one, two = submit("one", "two").tasks.order_by("pk")
+    held, done = threading.Event(), threading.Event()
+
+    def change() -> None:
+        try:
+            with transaction.atomic():
+                Task.objects.filter(pk=one.pk).update(priority=0)
+                held.set()
+                done.wait(timeout=30)
+        finally:
+            connection.close()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    assert held.wait(timeout=30)
+    try:
+        with transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = '5s'")
+            granted = _assign(grant_for(one, node, slot=0), grant_for(two, node, slot=1))
+    finally:
+        done.set()
+        changing.join(timeout=30)
+    assert [job.attempt_id for job in granted] == list(Attempt.objects.filter(task=two).values_list("pk", flat=True))
 
 
 def test_a_reason_longer_than_its_column_is_cut(submitted_task: Task, node: Node) -> None:
