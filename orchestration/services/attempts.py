@@ -100,13 +100,16 @@ def _work_of(attempt: Attempt | None, token: str, now: datetime) -> AttemptWork 
     if attempt is None or attempt.token != token:
         return None
     task = attempt.task
-    if attempt.node is None or task.cancel_requested_at:
-        lose(attempt.pk, token, now, "node_lost", "its node was removed")
-        return None
     if task.token != token or task.status != TaskStatus.ASSIGNED:
         end(attempt.pk, token, AttemptStatus.LOST, now, counts_as_try=False)
-        return None
-    return work_of(attempt, task, attempt.node)
+    elif task.cancel_requested_at:
+        cancelled(attempt_id=attempt.pk, token=token, now=now)
+    elif attempt.node is None:
+        lose(attempt.pk, token, now, "node_lost", "its node was removed")
+        announce_tasks([task.pk], wake=True)
+    else:
+        return work_of(attempt, task, attempt.node)
+    return None
 
 
 def complete(*, attempt_id: int, token: str, result: AttemptResult, now: datetime | None = None) -> bool:

@@ -1,5 +1,6 @@
 """Attempts: every step is fenced by the token, ends leave nothing half done, lost work comes back."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from orchestration import events
 from orchestration.errors import Unreachable
 from orchestration.models import Attempt, ModelConfig, Node, NodeModel, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.queries import facts
 from orchestration.services import attempts, setbacks, tasks
+from tests.conftest import RedisServer
 from tests.services.conftest import MODEL, Give, result
 
 WRONG = "0" * 32
@@ -45,6 +48,29 @@ def test_a_worker_gets_everything_it_needs(give: Give, submitted_task: Task, nod
     assert task.status == TaskStatus.RUNNING
     assert task.started_at is not None
     assert Attempt.objects.get().worker == "worker-1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_loses_its_node_before_it_starts_goes_on_at_once_and_is_told(
+    give: Give, submitted_task: Task, redis_server: RedisServer
+) -> None:
+    job = give(submitted_task)
+    Attempt.objects.update(node=None)
+    redis_server.flush()
+    assert attempts.start(attempt_id=job.attempt_id, token=job.token, worker="worker-1") is None
+    assert _fresh(submitted_task).status == TaskStatus.PENDING
+    assert redis_server.client.llen(events.WAKE) == 1
+    ((_, entry),) = redis_server.client.xrange(events.EVENTS)
+    assert json.loads(entry["d"])["status"] == "pending"
+
+
+def test_what_was_cancelled_before_it_starts_is_not_told_of_a_node(give: Give, submitted_task: Task) -> None:
+    job = give(submitted_task)
+    Task.objects.update(cancel_requested_at=timezone.now())
+    assert attempts.start(attempt_id=job.attempt_id, token=job.token, worker="worker-1") is None
+    assert _fresh(submitted_task).status == TaskStatus.CANCELLED
+    attempt = Attempt.objects.get()
+    assert (attempt.status, attempt.error) == (AttemptStatus.CANCELLED, "")
 
 
 def test_images_go_with_the_last_thing_the_user_said(give: Give, submitted_task: Task) -> None:
