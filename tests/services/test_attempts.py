@@ -152,7 +152,7 @@ def test_of_many_those_that_may_not_start_do_not_keep_the_others_from_it(
     ]
     states = dict(Attempt.objects.values_list("task_id", "status"))
     assert [states[task.pk] for task in (good, cancelled, unwanted, stolen, other)] == [
-        *("running", "cancelled", "lost", "lost", "granted")
+        *("running", "cancelled", "cancelled", "lost", "granted")
     ]
 
 
