@@ -26,7 +26,7 @@ from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.queue import AttemptJob
-from orchestration.services import grants, lanes, learning, plans, processes, setbacks, tasks
+from orchestration.services import grants, lanes, learning, plans, processes, setbacks, tasks, unused
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ AT_ONCE_SECONDS = 0.005
 """A wake-up that comes within this time was there already."""
 LEADER_LEASE = timedelta(seconds=5)
 LESSONS_EVERY = 1.0
+CLEAR_EVERY = timedelta(hours=1)
 SOON = 0.1
 COALESCE_SECONDS = 0.02
 """Events that come in bursts share a pass. From the beginning of one to that of the next where there was time to rest;
@@ -98,6 +99,7 @@ class Scheduler:
         self._leads = threading.Event()
         self._loader = Loader(self._stop, self._leads)
         self._lessons: Lessons | None = None
+        self._cleared_at: datetime | None = None
         self._fault: BaseException | None = None
         self._rested = True
 
@@ -178,6 +180,9 @@ class Scheduler:
         now = timezone.now()
         self._lessons = read_lessons(now, self._lessons)
         processes.forget_dead_workers(now=now)
+        if self._cleared_at is None or now - self._cleared_at > CLEAR_EVERY:
+            self._cleared_at = now
+            unused.forget_unused(now=now)
 
     def _sample(self) -> None:
         while not self._stop.wait(1.0):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orchestration import events
 from orchestration.engine.scheduler import Scheduler, run_pass, tidy
-from orchestration.models import Agent, Attempt, Lane, ModelConfig, Node, RoleLease, Run, Task
+from orchestration.models import Agent, Attempt, Lane, ModelConfig, Node, NodeVariant, RoleLease, Run, Task
 from orchestration.policy.states import AttemptStatus, NodeHealth, TaskStatus
 from orchestration.services import attempts, processes, tasks
 
@@ -173,6 +173,19 @@ def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
             return
         waiting.wait(0.05)
     raise AssertionError("the condition did not come true")
+
+
+def test_the_leader_clears_away_what_nobody_uses(node: Node, blind):
+    long_ago = timezone.now() - timedelta(days=40)
+    NodeVariant.objects.create(node=node, model_name="llama3.2:latest", num_ctx=5000, last_used_at=long_ago)
+    stop = threading.Event()
+    thread = threading.Thread(target=Scheduler(stop).run)
+    thread.start()
+    try:
+        _until(lambda: not NodeVariant.objects.exists())
+    finally:
+        stop.set()
+        thread.join(20)
 
 
 @pytest.fixture
