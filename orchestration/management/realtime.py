@@ -128,15 +128,16 @@ class RealFleet:
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
-    def send(self, task: LabTask, node: int, model: str, keep_alive: float = 0.0) -> None:
+    def send(self, task: LabTask, node: int, model: str, keep_alive: float | None = None) -> None:
+        """Without ``keep_alive`` the server's own default holds, as for most clients."""
         task.node, task.model = node, model
         self.in_flight[node][model] += 1
-        self.begin(self._call(task, node, model))
+        self.begin(self._call(task, node, model, HELD_FOR if keep_alive else None))
 
-    async def _call(self, task: LabTask, node: int, model: str) -> None:
+    async def _call(self, task: LabTask, node: int, model: str, keep_alive: timedelta | None) -> None:
         options = {"num_predict": max(1, round(task.output_tokens)), "num_ctx": CONTEXT}
         call = self.nodes[node].client.generate(
-            model=full(model), prompt=f"task {task.id}", options=options, keep_alive=HELD_FOR
+            model=full(model), prompt=f"task {task.id}", options=options, keep_alive=keep_alive
         )
         try:
             async with aclosing(call) as chunks:
