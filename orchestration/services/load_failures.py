@@ -9,9 +9,10 @@ from typing import Any
 from django.db import transaction
 
 from orchestration.errors import DroverError
-from orchestration.models import Attempt, Lane, Node, Task
+from orchestration.models import Attempt, Lane, Node, Pause, Task
+from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy.retries import RetryPolicy, Verdict, judge
-from orchestration.policy.states import AttemptStatus, TaskStatus
+from orchestration.policy.states import AttemptStatus, PauseKind, TaskStatus
 from orchestration.services.announce import announce_tasks
 from orchestration.services.setbacks import fail_task, others_have_it
 from orchestration.services.tries import policy_in_force
@@ -27,8 +28,7 @@ _CHANGED = ("not_before", "tries", "max_tries", "error", "error_code", "node", "
 def load_failed(*, lane_ids: Collection[int], node_id: int, model_name: str, error: DroverError, now: datetime) -> int:
     """Each of the first ready tasks of these lanes gets an ended attempt, and is tried again or fails. Their number."""
     node = Node.objects.filter(pk=node_id).first()
-    ready = Task.objects.filter(lane_id__in=lane_ids, status=TaskStatus.PENDING, not_before=None)
-    line = ready.only(*_NEEDED, "attempt_count").order_by("priority", "line_at", "pk")
+    line = _wanting(lane_ids).only(*_NEEDED, "attempt_count").order_by("priority", "line_at", "pk")
     tasks = list(line.select_for_update(skip_locked=True)[:CHARGED])
     if node is None or not tasks:
         return 0
@@ -51,6 +51,15 @@ def load_failed(*, lane_ids: Collection[int], node_id: int, model_name: str, err
     Task.objects.bulk_update(again, _CHANGED)
     announce_tasks([task.pk for task in tasks], wake=True)
     return len(tasks)
+
+
+def _wanting(lane_ids: Collection[int]) -> TaskQuerySet:
+    """What is ready there, without what is paused: it waits for somebody, not for the load."""
+    paused: dict[str, list[int]] = {PauseKind.PRIORITY: [], PauseKind.AGENT: []}
+    for kind, key in Pause.objects.filter(kind__in=paused).values_list("kind", "key"):
+        paused[kind].append(int(key))
+    ready = Task.objects.filter(lane_id__in=lane_ids, status=TaskStatus.PENDING, not_before=None)
+    return ready.exclude(priority__in=paused[PauseKind.PRIORITY]).exclude(agent__in=paused[PauseKind.AGENT])
 
 
 def _who(task: Task) -> tuple[int | None, int | None]:

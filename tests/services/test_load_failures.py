@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from orchestration.errors import Refused
 from orchestration.models import Agent, Attempt, Lane, Node, NodeModel, Task
-from orchestration.services import load_failures
+from orchestration.permissions import Actor
+from orchestration.services import load_failures, pauses
 from orchestration.services.load_failures import load_failed
 from tests.services.conftest import MODEL, Give
 
@@ -86,3 +87,15 @@ def test_tasks_that_run_or_back_off_or_wait_in_other_lanes_are_left_alone(submit
     assert _fail(node) == 1
     assert load_failed(lane_ids=[0], node_id=node.pk, model_name=MODEL, error=OOM, now=timezone.now()) == 0
     assert list(Task.objects.filter(tries=1).values_list("title", flat=True)) == ["three"]
+
+
+def test_what_is_paused_keeps_its_tries(
+    submit: Any, node: Node, make_agent: Callable[..., Agent], as_alice: Actor
+) -> None:
+    pauses.pause(actor=as_alice, kind="priority", key="low")
+    pauses.pause(actor=as_alice, kind="agent", key=str(make_agent("resting").pk))
+    submit("low", priority=2)
+    submit("resting", agent=Agent.objects.get(name="resting"))
+    submit("normal")
+    assert _fail(node) == 1
+    assert list(Task.objects.filter(tries=1).values_list("title", flat=True)) == ["normal"]
