@@ -57,7 +57,8 @@ def cancel_run(*, actor: Actor, run_id: int) -> int:
         raise NotFound(f"There is no run {run_id}.")
     require(actor, Action.CANCEL_TASK, run)
     now = timezone.now()
-    unfinished = list(Task.objects.filter(run=run, status__in=UNFINISHED).light())
+    line = Task.objects.filter(run=run, status__in=UNFINISHED).light()
+    unfinished = list(line.order_by("attempt_id", "pk"))  # as workers lock them: else the two wait for each other
     cancelled = [task for task in unfinished if _stop(task, now)]
     audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
     announce_tasks([task.pk for task in cancelled], wake=True)

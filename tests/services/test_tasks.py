@@ -1,10 +1,11 @@
 """Tasks as people handle them: cancelled in every state, retried, edited, deleted, and the steps of a sequence."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -94,6 +95,44 @@ def test_a_task_that_fails_while_it_is_cancelled_does_not_get_another_try(
 
     monkeypatch.setattr(tasks, "_ask_to_stop", fails_first)
     assert tasks.cancel(actor=as_bob, task_id=submitted_task.pk).status == "cancelled"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelling_a_run_takes_its_tasks_in_the_order_in_which_workers_start_them(
+    submit: Callable[..., Run], give: Give, as_bob: Actor
+) -> None:
+    """In another order the two would wait for each other until the database ends one of them, a second later."""
+    if connection.vendor == "sqlite":
+        return  # it has one writer at a time
+    run = submit("one", "two")
+    first, second = [give(task) for task in run.tasks.order_by("pk")]
+    cancelling = threading.Thread(target=_cancel_run, args=(as_bob, run.pk))
+    with transaction.atomic():
+        assert attempts.start(attempt_id=first.attempt_id, token=first.token, worker="w")
+        cancelling.start()
+        _wait_until_somebody_waits_for_a_lock()
+        connection.cursor().execute("SET LOCAL lock_timeout = '300ms'")
+        assert attempts.start(attempt_id=second.attempt_id, token=second.token, worker="w")
+    cancelling.join(timeout=30)
+    assert not Task.objects.filter(cancel_requested_at=None).exists()
+
+
+def _cancel_run(actor: Actor, run_id: int) -> None:
+    try:
+        tasks.cancel_run(actor=actor, run_id=run_id)
+    finally:
+        connection.close()
+
+
+def _wait_until_somebody_waits_for_a_lock() -> None:
+    pause = threading.Event()
+    for _ in range(400):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+        pause.wait(0.05)
+    raise AssertionError("nobody waits for a lock")
 
 
 def test_a_run_is_cancelled_with_all_that_has_not_ended(
