@@ -196,7 +196,7 @@ def _forget_health(node: Node) -> None:
 
 
 def _locked(node_id: int) -> Node:
-    node = Node.objects.select_for_update().filter(pk=node_id).first()
+    node = Node.objects.select_for_update(no_key=True).filter(pk=node_id).first()
     if node is None:
         raise NotFound(f"There is no node {node_id}.")
     return node

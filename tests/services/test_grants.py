@@ -1,7 +1,8 @@
 """Decisions become attempts that hold their slot; of two deciders one is first, whatever both believed."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from orchestration.models import Agent, Attempt, Node, Task, User
 from orchestration.permissions import Actor
 from orchestration.policy.states import AttemptStatus
 from orchestration.queue import AttemptJob
-from orchestration.services import grants, setbacks, submission, tasks
+from orchestration.services import grants, nodes, setbacks, submission, tasks
 from orchestration.services.specs import TaskSpec
 from tests.services.conftest import Give, grant_for
 
@@ -151,34 +152,50 @@ def test_nobody_is_charged_for_what_did_not_start(submit: Callable[..., Any], no
     assert grants.charged(service=accounts, grants=decided[:1], jobs=jobs) == accounts
 
 
+@contextmanager
+def _meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """Somebody else has done it, and not committed yet. Who would wait for that gives up."""
+    done, over = threading.Event(), threading.Event()
+
+    def change() -> None:
+        try:
+            with transaction.atomic():
+                work()
+                done.set()
+                over.wait(timeout=30)
+        finally:
+            connection.close()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    assert done.wait(timeout=30)
+    try:
+        with transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = '5s'")
+            yield
+    finally:
+        over.set()
+        changing.join(timeout=30)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_task_that_somebody_is_changing_holds_up_no_other(submit: Callable[..., Any], node: Node) -> None:
     """A decision that waited for the rows of a bulk action would end in a deadlock with it sooner or later."""
     if connection.vendor == "sqlite":
         return  # it locks no rows: it has one writer at a time
     one, two = submit("one", "two").tasks.order_by("pk")
-    held, done = threading.Event(), threading.Event()
-
-    def change() -> None:
-        try:
-            with transaction.atomic():
-                Task.objects.filter(pk=one.pk).update(priority=0)
-                held.set()
-                done.wait(timeout=30)
-        finally:
-            connection.close()
-
-    changing = threading.Thread(target=change)
-    changing.start()
-    assert held.wait(timeout=30)
-    try:
-        with transaction.atomic():
-            connection.cursor().execute("SET LOCAL lock_timeout = '5s'")
-            granted = _assign(grant_for(one, node, slot=0), grant_for(two, node, slot=1))
-    finally:
-        done.set()
-        changing.join(timeout=30)
+    with _meanwhile(lambda: Task.objects.filter(pk=one.pk).update(priority=0)):
+        granted = _assign(grant_for(one, node, slot=0), grant_for(two, node, slot=1))
     assert [job.attempt_id for job in granted] == list(Attempt.objects.filter(task=two).values_list("pk", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_changes_a_node_holds_up_no_decision(submitted_task: Task, node: Node, as_alice: Actor) -> None:
+    """An attempt refers to its node: its commit would wait for who locks more of the row than is changed."""
+    if connection.vendor == "sqlite":
+        return
+    with _meanwhile(lambda: nodes.set_draining(actor=as_alice, node_id=node.pk, draining=True)):
+        assert _assign(grant_for(submitted_task, node))
 
 
 def test_a_reason_longer_than_its_column_is_cut(submitted_task: Task, node: Node) -> None:
