@@ -231,34 +231,25 @@ def _requeue(task: Task, token: str, *, not_before: datetime | None, **fields: A
 
 
 def cancel(task: Task, token: str, now: datetime, output: str, thinking: str) -> None:
-    Task.objects.transition(
-        task.pk,
-        TaskStatus.CANCELLED,
-        held_by=token,
-        token="",
-        ended_at=now,
-        duration_seconds=(now - task.created_at).total_seconds(),
-        output=output,
-        thinking=thinking,
-        phase="",
-        message="",
-        error="",
-        error_code="",
-    )
+    _end_task(task, TaskStatus.CANCELLED, token, now, output, thinking, error="", error_code="")
 
 
 def fail_task(
     task: Task, token: str, now: datetime, error: DroverError, output: str, thinking: str, **fields: Any
 ) -> None:
+    words = {"error": error.message, "error_code": error.code}
+    _end_task(task, TaskStatus.FAILED, token, now, output, thinking, **words, **fields)
+
+
+def _end_task(task: Task, to: TaskStatus, token: str, now: datetime, output: str, thinking: str, **fields: Any) -> None:
+    """What was written so far is kept."""
     Task.objects.transition(
         task.pk,
-        TaskStatus.FAILED,
+        to,
         held_by=token,
         token="",
         ended_at=now,
         duration_seconds=(now - task.created_at).total_seconds(),
-        error=error.message,
-        error_code=error.code,
         output=output,
         thinking=thinking,
         phase="",

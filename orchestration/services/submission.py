@@ -149,8 +149,6 @@ def _task(
     *,
     blocked: bool,
 ) -> Task:
-    options = {**agent.options, **spec.parameters}
-    options.pop("num_ctx", None)
     return Task(
         run=run,
         position=position,
@@ -173,18 +171,27 @@ def _task(
         own_max_tries=spec.max_tries,
         max_tries=spec.max_tries or agent.max_tries or settings.DROVER_MAX_TRIES,
         model_name=spec.model_name and lane.models[0],
-        timeout_seconds=spec.timeout_seconds or agent.timeout_seconds,
-        keep_alive_seconds=spec.keep_alive_seconds,
-        system_prompt=agent.system_prompt,
-        input=spec.input,
-        messages=spec.messages,
-        parameters=dict(spec.parameters),
-        options=options,
-        format=spec.format or None,
-        tools=spec.tools,
-        think=spec.think,
-        images=list(spec.images),
+        **_sent(agent, spec),
     )
+
+
+def _sent(agent: Agent, spec: TaskSpec) -> dict[str, Any]:
+    """What the node will get, with what it needs of the agent frozen into it."""
+    options = {**agent.options, **spec.parameters}
+    options.pop("num_ctx", None)
+    return {
+        "timeout_seconds": spec.timeout_seconds or agent.timeout_seconds,
+        "keep_alive_seconds": spec.keep_alive_seconds,
+        "system_prompt": agent.system_prompt,
+        "input": spec.input,
+        "messages": spec.messages,
+        "parameters": dict(spec.parameters),
+        "options": options,
+        "format": spec.format or None,
+        "tools": spec.tools,
+        "think": spec.think,
+        "images": list(spec.images),
+    }
 
 
 def _title(spec: TaskSpec) -> str:
