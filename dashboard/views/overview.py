@@ -1,5 +1,6 @@
 """The overview: what runs, what waits, what needs somebody, who did what."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -143,16 +144,7 @@ def attention(sample: LoadSample, known: set[str]) -> list[dict[str, str]]:
         items.append(_item("failed", "No worker is running", note, tasks))
     if not sample["nodes"]:
         items.append(_item("warn", "No node is connected", "tasks wait until there is one", reverse("node-new"), "Add"))
-    items += [
-        _item("failed", f"{node['name']} is unreachable", node["reason"] or "no reason known", nodes, "Check")
-        for node in sample["nodes"]
-        if node["status"] == "unhealthy"
-    ]
-    items += [
-        _item("warn", f"{node['name']} keeps failing", node["circuit"], nodes, "Look")
-        for node in sample["nodes"]
-        if node["circuit"] and node["status"] in ("healthy", "draining")
-    ]
+    items += _troubled_nodes(sample["nodes"])
     items += [
         _item(
             "warn", f"{model['name']} is on no node", f"{model['waiting']:,} wait for it", _waiting_for(model["name"])
@@ -174,6 +166,21 @@ def attention(sample: LoadSample, known: set[str]) -> list[dict[str, str]]:
             _item("warn", "A task waits for more than 10 minutes", "its row says why", f"{tasks}?status=waiting")
         )
     return items
+
+
+def _troubled_nodes(nodes: Sequence[NodeLoad]) -> list[dict[str, str]]:
+    url = reverse("nodes")
+    unreachable = [
+        _item("failed", f"{node['name']} is unreachable", node["reason"] or "no reason known", url, "Check")
+        for node in nodes
+        if node["status"] == "unhealthy"
+    ]
+    failing = [
+        _item("warn", f"{node['name']} keeps failing", node["circuit"], url, "Look")
+        for node in nodes
+        if node["circuit"] and node["status"] in ("healthy", "draining")
+    ]
+    return unreachable + failing
 
 
 def _waiting_for(model: str) -> str:

@@ -2,45 +2,39 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
-
-from django.db import connection
 
 from orchestration.models import Lane
 from orchestration.policy.fleet import COUNTED, ClassQueue, Head, LaneView, ShareRule
+from orchestration.queries.ready import READY, moment, rows
 
 LOOKED_AT = 5
 """Tasks of one lane and class that are counted for every decision; up to COUNTED once a second."""
 SHARES = 16
 """Users looked at for one lane and class at once: those who were served least."""
 
-# Literals, not parameters: SQLite takes a partial index only where the query itself implies its condition. And it has
-# to be told which: without statistics it prefers the index on the status.
-_READY = "status = 'pending' AND not_before IS NULL"
 _UNFINISHED = "status IN ('assigned', 'blocked', 'pending', 'running')"
 _WAITING = f"""
 WITH RECURSIVE lanes(id) AS (
-    SELECT MIN(lane_id) FROM orchestration_task {{by_age}} WHERE {_READY}
+    SELECT MIN(lane_id) FROM orchestration_task {{by_age}} WHERE {READY}
     UNION ALL
-    SELECT (SELECT MIN(lane_id) FROM orchestration_task {{by_age}} WHERE {_READY} AND lane_id > lanes.id)
+    SELECT (SELECT MIN(lane_id) FROM orchestration_task {{by_age}} WHERE {READY} AND lane_id > lanes.id)
     FROM lanes WHERE lanes.id IS NOT NULL
 )
 SELECT lanes.id, classes.priority,
     (SELECT MIN(ready_at) FROM orchestration_task {{by_age}}
-     WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority),
+     WHERE {READY} AND lane_id = lanes.id AND priority = classes.priority),
     (SELECT COUNT(*) FROM (
         SELECT 1 FROM orchestration_task {{by_age}}
-        WHERE {_READY} AND lane_id = lanes.id AND priority = classes.priority ORDER BY ready_at LIMIT %s) AS counted)
+        WHERE {READY} AND lane_id = lanes.id AND priority = classes.priority ORDER BY ready_at LIMIT %s) AS counted)
 FROM lanes, (SELECT 0 AS priority UNION ALL SELECT 1 UNION ALL SELECT 2) AS classes
 WHERE lanes.id IS NOT NULL
 """
 _SHARES_OF_LANE = f"""
 WITH RECURSIVE shares(share) AS (
-    SELECT MIN(share) FROM orchestration_task {{by_share}} WHERE {_READY} AND lane_id = %s AND priority = %s
+    SELECT MIN(share) FROM orchestration_task {{by_share}} WHERE {READY} AND lane_id = %s AND priority = %s
     UNION ALL
     SELECT (SELECT MIN(share) FROM orchestration_task {{by_share}}
-            WHERE {_READY} AND lane_id = %s AND priority = %s AND share > shares.share)
+            WHERE {READY} AND lane_id = %s AND priority = %s AND share > shares.share)
     FROM shares WHERE shares.share IS NOT NULL
 )
 SELECT share FROM shares WHERE share IS NOT NULL
@@ -57,14 +51,9 @@ SELECT share FROM shares WHERE share IS NOT NULL
 _HEADS = f"""
 SELECT * FROM (
     SELECT id, share, line_at, node_id, error_code, tries, max_tries FROM orchestration_task {{by_share}}
-    WHERE {_READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
+    WHERE {READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
 ) AS heads
 """
-_INDEXES = {
-    "by_age": "task_ready_by_age",
-    "by_share": "task_ready_by_share",
-    "unfinished": "task_unfinished_by_share",
-}
 
 
 Counts = Mapping[tuple[int, int], int]
@@ -73,16 +62,16 @@ Counts = Mapping[tuple[int, int], int]
 
 def counts() -> Counts:
     """How many wait in each queue, up to COUNTED."""
-    return {(lane_id, priority): count for lane_id, priority, _, count in _rows(_WAITING, COUNTED) if count}
+    return {(lane_id, priority): count for lane_id, priority, _, count in rows(_WAITING, [COUNTED]) if count}
 
 
 def waiting_lanes(lately: Counts) -> list[LaneView]:
     """Every lane with tasks that could start. ``lately``: what ``counts`` said; long queues hardly change."""
     queues: dict[int, dict[int, ClassQueue]] = defaultdict(dict)
-    for lane_id, priority, oldest, count in _rows(_WAITING, LOOKED_AT):
+    for lane_id, priority, oldest, count in rows(_WAITING, [LOOKED_AT]):
         if count:
             known = lately.get((lane_id, priority), 0) if count == LOOKED_AT else 0
-            queues[lane_id][priority] = ClassQueue(count=max(count, known), oldest=_moment(oldest))
+            queues[lane_id][priority] = ClassQueue(count=max(count, known), oldest=moment(oldest))
     fields = ("pk", "models", "num_ctx", "agent_id", "type")
     return [
         LaneView(id=pk, models=tuple(models), num_ctx=num_ctx, agent=agent, type=kind, queues=queues[pk])
@@ -92,14 +81,14 @@ def waiting_lanes(lately: Counts) -> list[LaneView]:
 
 def waiting_shares() -> frozenset[int]:
     """Who has anything unfinished."""
-    return frozenset(share for (share,) in _rows(_SHARES))
+    return frozenset(share for (share,) in rows(_SHARES))
 
 
 def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Sequence[Head]]:
     """The look-up that ``FleetView.heads`` wants. ``shares``: who has received how much."""
 
     def heads(lane_id: int, priority: int, most: int) -> Sequence[Head]:
-        found = [share for (share,) in _rows(_SHARES_OF_LANE, lane_id, priority, lane_id, priority)]
+        found = [share for (share,) in rows(_SHARES_OF_LANE, [lane_id, priority, lane_id, priority])]
         served_least = sorted(found, key=lambda it: (not _may(shares, it), _service(shares, it)))
         chosen = served_least[: min(SHARES, max(1, most))]
         chosen = [share for share in chosen if _may(shares, share)] or chosen[:1]
@@ -111,11 +100,11 @@ def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Seque
             Head(
                 task_id=pk,
                 share=share,
-                line_at=_moment(line_at),
+                line_at=moment(line_at),
                 avoid=node_id if error_code else None,
                 insists=bool(node_id and error_code) and (tries > 1 or tries + 1 >= max_tries),
             )
-            for pk, share, line_at, node_id, error_code, tries, max_tries in _rows(query, *arguments)
+            for pk, share, line_at, node_id, error_code, tries, max_tries in rows(query, arguments)
         ]
 
     return heads
@@ -128,20 +117,3 @@ def _may(shares: Mapping[int, ShareRule], share: int) -> bool:
 
 def _service(shares: Mapping[int, ShareRule], share: int) -> float:
     return shares[share].service if share in shares else 0.0
-
-
-def _rows(query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_with_indexes(query), arguments)
-        return list(cursor.fetchall())
-
-
-def _with_indexes(query: str) -> str:
-    named = connection.vendor == "sqlite"
-    return query.format(**{place: f"INDEXED BY {name}" if named else "" for place, name in _INDEXES.items()})
-
-
-def _moment(value: datetime | str) -> datetime:
-    """SQLite hands out what it stores: in UTC and without saying so, and as text where it was computed."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

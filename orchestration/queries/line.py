@@ -8,10 +8,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from orchestration.models import Lane, OutputEstimate, ShareAccount, Task
@@ -19,6 +17,7 @@ from orchestration.policy.decision import Waits
 from orchestration.policy.estimates import OUTPUT_TOKENS
 from orchestration.policy.outlook import MOST_COUNTED, Ahead, others_ahead
 from orchestration.policy.states import TaskStatus
+from orchestration.queries.ready import READY, moment, rows
 
 READ_AT_MOST = 20_000
 QUEUES_AT_MOST = 300
@@ -28,28 +27,25 @@ BEYOND = 1_000_000
 Queue = tuple[int, int, int]
 """(lane id, priority, share)."""
 
-# Literals, not parameters: SQLite takes a partial index only where the query itself implies its condition. And it has
-# to be told which: without statistics it prefers the index on the status.
-_READY = "status = 'pending' AND not_before IS NULL"
 _COUNTS = f"""
 WITH RECURSIVE pairs(lane, priority) AS (VALUES {{pairs}}), queues(lane, priority, share) AS (
     SELECT lane, priority, (SELECT MIN(share) FROM orchestration_task {{by_share}}
-        WHERE {_READY} AND lane_id = pairs.lane AND priority = pairs.priority) FROM pairs
+        WHERE {READY} AND lane_id = pairs.lane AND priority = pairs.priority) FROM pairs
     UNION ALL
     SELECT lane, priority, (SELECT MIN(share) FROM orchestration_task {{by_share}}
-        WHERE {_READY} AND lane_id = queues.lane AND priority = queues.priority AND share > queues.share)
+        WHERE {READY} AND lane_id = queues.lane AND priority = queues.priority AND share > queues.share)
     FROM queues WHERE share IS NOT NULL
 )
 SELECT lane, priority, share, (SELECT COUNT(*) FROM (
     SELECT 1 FROM orchestration_task {{by_share}}
-    WHERE {_READY} AND lane_id = queues.lane AND priority = queues.priority AND share = queues.share
+    WHERE {READY} AND lane_id = queues.lane AND priority = queues.priority AND share = queues.share
     LIMIT {MOST_COUNTED}) AS counted)
 FROM queues WHERE share IS NOT NULL
 """
 _FIRSTS = f"""
 SELECT * FROM (
     SELECT lane_id, priority, share, line_at, id FROM orchestration_task {{by_share}}
-    WHERE {_READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
+    WHERE {READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
 ) AS firsts
 """
 
@@ -79,7 +75,7 @@ class _Firsts:
     full: bool = False
 
     def before(self, task: Task) -> int:
-        return bisect_left(self.rows, (task.line_at, task.pk), key=lambda row: (_moment(row[0]), row[1]))
+        return bisect_left(self.rows, (task.line_at, task.pk), key=lambda row: (moment(row[0]), row[1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +202,7 @@ def _counts(pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[int,
     """By lane and priority: how many of each user wait."""
     counts: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     values = ", ".join(["(%s, %s)"] * len(pairs))
-    for lane, priority, share, count in _rows(_COUNTS, [value for pair in pairs for value in pair], pairs=values):
+    for lane, priority, share, count in rows(_COUNTS, [value for pair in pairs for value in pair], {"pairs": values}):
         counts[lane, priority][share] = count
     return dict(counts)
 
@@ -217,7 +213,7 @@ def _firsts(queues: Sequence[Queue]) -> dict[Queue, _Firsts]:
     most = min(MOST_COUNTED, READ_AT_MOST // len(queues))
     found: dict[Queue, _Firsts] = {queue: _Firsts() for queue in queues}
     query = " UNION ALL ".join([_FIRSTS] * len(queues))
-    for lane, priority, share, line_at, pk in _rows(query, [value for queue in queues for value in (*queue, most)]):
+    for lane, priority, share, line_at, pk in rows(query, [value for queue in queues for value in (*queue, most)]):
         firsts = found[lane, priority, share]
         firsts.places[pk] = len(firsts.rows)
         firsts.rows.append((line_at, pk))
@@ -233,16 +229,3 @@ def _service(shares: Collection[int]) -> dict[int, float]:
 def _work(agents: Collection[int | None]) -> Mapping[tuple[int | None, str], float]:
     rows = OutputEstimate.objects.filter(agent__in=[agent for agent in agents if agent is not None])
     return {(agent, kind): tokens for agent, kind, tokens in rows.values_list("agent_id", "type", "tokens")}
-
-
-def _rows(query: str, arguments: Sequence[Any], **parts: str) -> list[tuple[Any, ...]]:
-    index = "INDEXED BY task_ready_by_share" if connection.vendor == "sqlite" else ""
-    with connection.cursor() as cursor:
-        cursor.execute(query.format(by_share=index, **parts), arguments)
-        return list(cursor.fetchall())
-
-
-def _moment(value: datetime | str) -> datetime:
-    """SQLite hands out what it stores: UTC without saying so, as text where it does not know the column."""
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
