@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from urllib.request import urlopen
 
@@ -42,9 +43,9 @@ def run_drover(workload: Workload, tasks: Sequence[LabTask], urls: Sequence[str]
             keys = _prepare(trial, workload, sorted({task.user for task in tasks}))
             began, offset = time.monotonic(), timezone.now()
             with ThreadPoolExecutor(SUBMITTERS) as submitters:
-                for task in sorted(tasks, key=lambda task: task.born):
-                    time.sleep(max(0.0, began + task.born / FACTOR - time.monotonic()))
-                    submitters.submit(_submit, trial, keys[task.user], task)
+                for (born, user), batch in groupby(sorted(tasks, key=_moment), key=_moment):
+                    time.sleep(max(0.0, began + born / FACTOR - time.monotonic()))
+                    submitters.submit(_submit, trial, keys[user], list(batch))
             _note_times(rows, tasks, offset)
 
 
@@ -62,8 +63,17 @@ def _prepare(trial: Trial, workload: Workload, users: Sequence[str]) -> dict[str
     return keys
 
 
-def _submit(trial: Trial, key: str, task: LabTask) -> None:
-    spec = {
+def _moment(task: LabTask) -> tuple[float, str]:
+    """Whoever has many tasks at once sends them in one request."""
+    return task.born, task.user
+
+
+def _submit(trial: Trial, key: str, tasks: Sequence[LabTask]) -> None:
+    _expect(202, trial.call("POST", "tasks", key, {"tasks": [_spec(task) for task in tasks]}))
+
+
+def _spec(task: LabTask) -> dict[str, Any]:
+    return {
         "type": "generate",
         "input": f"task {task.id}",
         "model_name": full(task.models[0]),
@@ -71,7 +81,6 @@ def _submit(trial: Trial, key: str, task: LabTask) -> None:
         "client_ref": str(task.id),
         "parameters": {"num_predict": max(1, round(task.output_tokens))},
     }
-    _expect(202, trial.call("POST", "tasks", key, {"tasks": [spec]}))
 
 
 def _expect(status: int, answer: tuple[int, Any]) -> None:
