@@ -67,7 +67,7 @@ def test_many_are_granted_in_a_fixed_number_of_statements(submit: Callable[..., 
     counts = []
     for some in (waiting[:1], waiting[1:]):
         with CaptureQueriesContext(connection) as queries:
-            jobs = _assign(*[grant_for(task, node, slot=task.pk) for task in some])
+            jobs = _assign(*[grant_for(task, node, slot=task.pk % 1000) for task in some])
         counts.append(len(queries))
         assert [Attempt.objects.get(pk=job.attempt_id).task_id for job in jobs] == [task.pk for task in some]
     assert counts[0] == counts[1]
