@@ -3,6 +3,7 @@
 The decision itself is pure (policy/placement.py); here it is fed, written in one transaction, and sent on.
 """
 
+import gc
 import logging
 import os
 import secrets
@@ -113,6 +114,7 @@ class Scheduler:
         ]
         for helper in helpers:
             helper.start()
+        gc.freeze()  # what start-up made is never garbage, and looking through it takes longer than a decision
         try:
             while not self._stop.is_set():
                 self._guarded(self._turn)

@@ -1,5 +1,6 @@
 """What one decision costs: reading, deciding and writing it, with queues of growing length. Leaves no trace."""
 
+import gc
 import random
 import shutil
 import statistics
@@ -95,7 +96,9 @@ def measure(pending: int, decisions: int, fleet: Fleet) -> Cost:
     )
     while run_pass(timezone.now()).more:
         pass
+    gc.freeze()  # as the scheduler does
     spent, granted = _decide(decisions + WARM_UP)
+    gc.unfreeze()
     spent = sorted(spent[WARM_UP:])
     return Cost(
         pending=pending,

@@ -36,6 +36,8 @@ class Books:
         """Grants by (lane, priority)."""
         self.queued: dict[str, int] = {}
         """By model: the smallest context that a waiting task needs. Known once FILL is done."""
+        self.busy: dict[int, dict[Variant, bool]] = {}
+        """By node: which of its variants are busy. Kept while loads are placed."""
         self.any_user_limit = any(not self.was_open(share) for share in view.shares)
         self.forsaken: dict[str, set[int]] = {}
         """By model: nodes that hold it, but where a task failed that insists on another one."""

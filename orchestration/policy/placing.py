@@ -5,7 +5,7 @@ models; one that is held gets a second node only if its backlog lasts longer tha
 only for a task that no node can serve and that has waited out the patience of its class.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from orchestration.policy.books import UNLIMITED, Books
 from orchestration.policy.decision import Abort, Planned
 from orchestration.policy.estimates import batch_gain
 from orchestration.policy.fleet import LaneView, NodeView, Plan, Run, Variant
-from orchestration.policy.room import needed_bytes, victims
+from orchestration.policy.room import capacity_bytes, needed_bytes, victims
 from orchestration.policy.states import Priority
 
 IN_TIME = 9
@@ -217,9 +217,11 @@ def _best(books: Books, wants: dict[Variant, Want], variant: Variant) -> _Option
 def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: NodeView) -> _Option | None:
     """What it would cost the node to load the variant; None where the rules forbid it."""
     want, parameters, estimates = wants[variant], books.view.parameters, books.view.estimates
+    busy = _busy(books, node)
+    if want.late == IN_TIME and _is_full(node, variant, busy):
+        return None
     load = estimates.load(node.id, variant.model, needed_bytes(node, variant))
     kept = {it: _is_kept(books, want, node, it, load) for it in node.resident}
-    busy = {it: _is_busy(books, node, it) for it in node.resident}
     ranked = sorted(
         node.resident, key=lambda it: (kept[it], busy[it], books.in_use(node, it) > 0, _last_used(node, it), it)
     )
@@ -237,6 +239,18 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
     serve = want.work / estimates.speed(node.id, variant.model) * books.slowdown(node, variant)
     cost = (lost, seconds + serve, len(node.resident) - len(gone), node.id)
     return _Option(node=node, victims=tuple(gone), kept=lost, seconds=seconds, load_seconds=load, cost=cost)
+
+
+def _busy(books: Books, node: NodeView) -> dict[Variant, bool]:
+    if node.id not in books.busy:
+        books.busy[node.id] = {it: _is_busy(books, node, it) for it in node.resident}
+    return books.busy[node.id]
+
+
+def _is_full(node: NodeView, variant: Variant, busy: Mapping[Variant, bool]) -> bool:
+    """Whether what is busy there leaves no room, which is how most nodes are most of the time."""
+    taken = sum(node.resident[it].size_bytes for it, is_busy in busy.items() if is_busy)
+    return taken > 0 and taken + needed_bytes(node, variant) > capacity_bytes(node)
 
 
 def _is_kept(books: Books, want: Want, node: NodeView, it: Variant, load: float) -> bool:
