@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Count
 
 from orchestration.engine import backlog, forecast
@@ -38,6 +39,13 @@ class Lessons:
     def upcoming(self) -> list[Upcoming]:
         """What may be loaded ahead of time, the most urgent first."""
         return [*self.steps, *self.usual]
+
+
+def move_log() -> None:
+    """SQLite's write-ahead log into the file, as far as that disturbs nobody; elsewhere the server looks after it."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def read_lessons(now: datetime, before: Lessons | None = None) -> Lessons:

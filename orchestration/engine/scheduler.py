@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.utils import timezone
 
 from orchestration import events, queries, queue
-from orchestration.engine.lessons import Lessons, read_lessons
+from orchestration.engine.lessons import Lessons, move_log, read_lessons
 from orchestration.engine.loader import Loader
 from orchestration.engine.monitor import Monitor
 from orchestration.engine.view import fleet_view
@@ -181,6 +181,7 @@ class Scheduler:
     def _read_lessons(self) -> None:
         now = timezone.now()
         self._lessons = read_lessons(now, self._lessons)
+        move_log()
         processes.forget_dead_workers(now=now)
         if self._cleared_at is None or now - self._cleared_at > CLEAR_EVERY:
             self._cleared_at = now

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from orchestration.engine.lessons import Lessons, read_lessons
+from orchestration.engine.lessons import Lessons, move_log, read_lessons
 from orchestration.engine.scheduler import run_pass
 from orchestration.management import bundled_redis, guard
 from orchestration.models import Agent, Attempt, LoadPlan, Node, NodeModel, OllamaModel, Run, Task, User
@@ -121,6 +121,7 @@ def _decide(count: int) -> tuple[list[float], int]:
         now = timezone.now()
         if lessons is None or (now - lessons.read_at).total_seconds() >= LESSONS_EVERY:
             lessons = read_lessons(now, lessons)
+            move_log()
             processes.worker_beat(
                 name="bench", hostname="b", pid=1, capacity=10_000, in_use=0, stopping=False, started_at=now, now=now
             )

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from orchestration.engine.lessons import HIGH_WINDOW, read_lessons
-from orchestration.models import Agent, Node, NodeModel, NodeVariant, OllamaModel, OutputEstimate, Run, Task
+from orchestration.engine.lessons import HIGH_WINDOW, move_log, read_lessons
+from orchestration.models import Agent, Node, NodeModel, NodeVariant, OllamaModel, OutputEstimate, Run, Task, User
 from orchestration.policy.decision import Grant
 from orchestration.policy.fleet import Variant
 from orchestration.services import grants
@@ -54,3 +55,14 @@ def test_the_rate_of_high_tasks_is_counted_over_the_last_minutes(submit: Callabl
 def test_queues_are_counted_in_full(submit: Callable[..., Run]) -> None:
     run = submit(*(f"t{number}" for number in range(30)))
     assert read_lessons(timezone.now()).counts == {(run.tasks.all()[0].lane_id, 1): 30}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_write_ahead_log_is_moved_into_the_file() -> None:
+    User.objects.create_user("somebody")
+    move_log()
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _, pages, moved = cursor.fetchone()
+        assert pages == moved
