@@ -28,6 +28,7 @@ from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.queue import AttemptJob
 from orchestration.services import grants, lanes, learning, plans, processes, setbacks, tasks, unused
+from orchestration.services.again import was_resolved
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +200,7 @@ class Scheduler:
         except (DatabaseError, InterfaceError) as error:
             log.warning("the database did not answer, trying again: %s", error)
             close_old_connections()
-            self._stop.wait(1.0)
+            self._stop.wait(SOON if was_resolved(error) else 1.0)
 
 
 def run(stop: threading.Event) -> None:

@@ -10,6 +10,8 @@ from orchestration.policy.room import needed_bytes, victims
 
 def preload(books: Books) -> None:
     """One plan a node, for models that no node holds, as long as no task waits for a load anywhere."""
+    if not books.view.workers_alive:
+        return
     for upcoming in books.view.upcoming:
         wanted = [_wanted(books, model, upcoming) for model in upcoming.models if books.model_open(model)]
         if any(books.holders(variant) for variant in wanted):

@@ -28,7 +28,7 @@ def atomic_again(work: Callable[Arguments, Result]) -> Callable[Arguments, Resul
                 with transaction.atomic():
                     return work(*args, **kwargs)
             except OperationalError as error:
-                if connection.in_atomic_block or tries == TRIES or not _was_resolved(error):
+                if connection.in_atomic_block or tries == TRIES or not was_resolved(error):
                     raise
             time.sleep(random.uniform(0, PAUSE_SECONDS * tries))
             tries += 1
@@ -36,5 +36,6 @@ def atomic_again(work: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     return run
 
 
-def _was_resolved(error: OperationalError) -> bool:
+def was_resolved(error: BaseException) -> bool:
+    """Whether the database ended this transaction for another one's sake, so that it can be made again at once."""
     return getattr(error.__cause__, "sqlstate", None) in _RESOLVED

@@ -84,7 +84,8 @@ def loaded(*, node_id: int, token: str, seconds: float | None, loaded: Sequence[
         _note_failure(node, plan, MalformedAnswer(words), loaded, now)
         return True
     _look(node, loaded, now)
-    num_ctx = (shown and shown.context_length) or plan.num_ctx
+    told = shown.context_length if shown else None
+    num_ctx = told if told and told <= inventory.LARGEST_INTEGER else plan.num_ctx
     NodeModel.objects.filter(node=node, model__name=plan.model_name).update(loaded_context=num_ctx)
     _learn_context(plan, num_ctx)
     _note_load(node, plan, num_ctx, shown, seconds, now)

@@ -53,6 +53,12 @@ def test_a_disabled_model_and_a_node_that_takes_nothing_are_left_alone() -> None
     assert decide(view(node(refuses="gpu-1 is draining"))).plans == []
 
 
+def test_nothing_is_loaded_ahead_of_time_while_nobody_could_use_it() -> None:
+    idle = view(node())
+    assert decide(idle).plans
+    assert decide(replace(idle, workers_alive=0)).plans == []
+
+
 def test_a_node_loads_one_at_a_time_the_most_urgent_first() -> None:
     usual = Upcoming(models=("llama:8b",), num_ctx=4096, reason="usually asked for at this hour, 40 times a day")
     decision = decide(view(node(), upcoming=(NEXT, usual)))

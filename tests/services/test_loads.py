@@ -110,6 +110,13 @@ def test_a_success_forgets_what_failed_before(plan: Plan) -> None:
     assert (variant.load_failures, variant.load_not_before, variant.load_error) == (0, None, "")
 
 
+def test_a_context_that_no_column_holds_is_taken_for_the_one_asked_for(plan: Plan) -> None:
+    plan()
+    assert end(LoadPlan.objects.get(), listed(num_ctx=2**40))
+    assert NodeModel.objects.get(loaded=True).loaded_context == 4096
+    assert NodeVariant.objects.get().num_ctx == 4096
+
+
 def test_a_context_the_server_cut_is_learned_where_the_model_tells_none(plan: Plan) -> None:
     end(plan(num_ctx=8192), listed(num_ctx=2048))
     assert OllamaModel.objects.get().context_length == 2048
