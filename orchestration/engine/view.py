@@ -10,9 +10,11 @@ from django.conf import settings
 from orchestration.engine.backlog import heads_of, waiting_lanes, waiting_shares
 from orchestration.engine.holdings import node_views
 from orchestration.engine.lessons import Lessons, read_lessons
-from orchestration.models import Agent, Attempt, ModelConfig, Pause, ShareAccount, User, WorkerProcess
+from orchestration.models import Agent, Attempt, ModelConfig, ShareAccount, User, WorkerProcess
 from orchestration.policy.fleet import AgentRule, FleetView, ModelRule, Parameters, Run, ShareRule, Variant
 from orchestration.policy.states import PauseKind
+from orchestration.queries import pauses
+from orchestration.queries.pauses import Paused
 
 _ACCOUNT = ("share", "service", "active")
 
@@ -32,7 +34,7 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
     lessons = lessons or read_lessons(now)
     flight = _in_flight()
     capacity, alive = _workers(now)
-    pauses = _pauses()
+    paused = pauses.words()
     waiting = waiting_shares()
     shares = _shares(flight, waiting)
     return FleetView(
@@ -40,14 +42,14 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
         nodes=node_views(now, flight.runs, lessons),
         lanes=waiting_lanes(lessons.counts),
         heads=heads_of(shares),
-        models=_models(flight, pauses, lessons.contexts),
-        agents=_agents(flight, pauses),
+        models=_models(flight, paused, lessons.contexts),
+        agents=_agents(flight, paused),
         shares=shares,
         waiting_shares=waiting,
         estimates=lessons.estimates,
         high_rate=lessons.high_rate,
         upcoming=lessons.upcoming,
-        paused={int(key): words for (kind, key), words in pauses.items() if kind == PauseKind.PRIORITY},
+        paused={int(key): words for (kind, key), words in paused.items() if kind == PauseKind.PRIORITY},
         worker_room=max(0, capacity - flight.total),
         worker_capacity=capacity,
         workers_alive=alive,
@@ -102,16 +104,6 @@ def _workers(now: datetime) -> tuple[int, int]:
     return sum(capacities), len(capacities)
 
 
-def _pauses() -> dict[tuple[str, str], str]:
-    """The words for each pause, by kind and key."""
-    names = {"0": "High priority", "1": "Normal priority", "2": "Low priority"}
-    words: dict[tuple[str, str], str] = {}
-    for kind, key, by in Pause.objects.order_by().values_list("kind", "key", "paused_by_name"):
-        what = {PauseKind.PRIORITY: names.get(key, key), PauseKind.AGENT: "Agent", PauseKind.MODEL: key}
-        words[kind, key] = f"{what[PauseKind(kind)]} paused by {by}"
-    return words
-
-
 def _shares(flight: _Flight, waiting: Iterable[int]) -> dict[int, ShareRule]:
     accounts = {share: (service, active) for share, service, active in ShareAccount.objects.values_list(*_ACCOUNT)}
     limited = User.objects.exclude(max_concurrent_tasks=None).values_list("pk", "username", "max_concurrent_tasks")
@@ -128,18 +120,16 @@ def _shares(flight: _Flight, waiting: Iterable[int]) -> dict[int, ShareRule]:
     }
 
 
-def _models(
-    flight: _Flight, pauses: dict[tuple[str, str], str], contexts: Mapping[str, int | None]
-) -> dict[str, ModelRule]:
+def _models(flight: _Flight, paused: Mapping[Paused, str], contexts: Mapping[str, int | None]) -> dict[str, ModelRule]:
     fields = ("model_name", "enabled", "priority", "max_concurrent_requests")
     configs = {name: rest for name, *rest in ModelConfig.objects.order_by().values_list(*fields)}
-    paused = {key for kind, key in pauses if kind == PauseKind.MODEL}
+    names = {key for kind, key in paused if kind == PauseKind.MODEL}
     rules = {}
-    for name in {*configs, *contexts, *paused}:
+    for name in {*configs, *contexts, *names}:
         enabled, priority, most = configs.get(name, (True, 0, None))
         rules[name] = ModelRule(
             enabled=enabled,
-            paused=pauses.get((PauseKind.MODEL, name), ""),
+            paused=paused.get((PauseKind.MODEL, name), ""),
             context_length=contexts.get(name),
             priority=priority,
             max_concurrent=most,
@@ -148,11 +138,11 @@ def _models(
     return rules
 
 
-def _agents(flight: _Flight, pauses: dict[tuple[str, str], str]) -> dict[int, AgentRule]:
+def _agents(flight: _Flight, paused: Mapping[Paused, str]) -> dict[int, AgentRule]:
     limits = Agent.objects.order_by().values_list("pk", "max_concurrent_tasks")
     return {
         pk: AgentRule(
-            max_concurrent=most, in_flight=flight.agents[pk], paused=pauses.get((PauseKind.AGENT, str(pk)), "")
+            max_concurrent=most, in_flight=flight.agents[pk], paused=paused.get((PauseKind.AGENT, str(pk)), "")
         )
         for pk, most in limits
     }

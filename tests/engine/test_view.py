@@ -97,12 +97,15 @@ def test_rules_come_from_the_configuration_and_the_context_from_the_model(node: 
     ("kind", "key", "words"),
     [
         (PauseKind.PRIORITY, "2", "Low priority paused by ana"),
-        (PauseKind.AGENT, None, "Agent paused by ana"),
+        (PauseKind.AGENT, None, "Agent writer paused by ana"),
         (PauseKind.MODEL, MODEL, f"{MODEL} paused by ana"),
     ],
 )
-def test_a_pause_is_told_with_who_made_it(kind: PauseKind, key: str | None, words: str, agent: Agent) -> None:
-    Pause.objects.create(kind=kind, key=key or str(agent.pk), paused_by_name="ana", paused_at=timezone.now())
+def test_a_pause_is_told_with_who_made_it_and_since_when(
+    kind: PauseKind, key: str | None, words: str, agent: Agent
+) -> None:
+    at = timezone.now()
+    Pause.objects.create(kind=kind, key=key or str(agent.pk), paused_by_name="ana", paused_at=at)
     view = fleet_view(timezone.now())
     models = {name: rule.paused for name, rule in view.models.items() if rule.paused}
     found = {
@@ -110,7 +113,7 @@ def test_a_pause_is_told_with_who_made_it(kind: PauseKind, key: str | None, word
         PauseKind.AGENT: view.agents[agent.pk].paused,
         PauseKind.MODEL: models.get(MODEL),
     }
-    assert found.pop(kind) == words
+    assert found.pop(kind) == f"{words} since {at:%H:%M} UTC"
     assert not any(found.values())
 
 
