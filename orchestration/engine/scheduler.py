@@ -35,9 +35,10 @@ log = logging.getLogger(__name__)
 AT_ONCE_SECONDS = 0.005
 """A wake-up that comes within this time was there already."""
 LEADER_LEASE = timedelta(seconds=5)
-LESSONS_EVERY = 1.0
+LESSONS_SECONDS = 1.0
 CLEAR_EVERY = timedelta(hours=1)
-SOON = 0.1
+AWAY_SECONDS, RESOLVED_SECONDS = 1.0, 0.1
+"""The rest after a database that did not answer, and after a deadlock that it resolved at our cost."""
 COALESCE_SECONDS = 0.02
 """Events that come in bursts share a pass. From the beginning of one to that of the next where there was time to rest;
 where there was none, from its end, because on a small machine others must get on as well."""
@@ -63,7 +64,7 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
     redis_answers = queue.answers()
     jobs: list[AttemptJob] = []
     with transaction.atomic():
-        transaction.on_commit(lambda: queue.run_attempts(jobs))  # before whoever watches is told
+        transaction.on_commit(lambda: queue.run_attempts(jobs), robust=True)  # before whoever watches is told
         if holder and not processes.renew_role(role=SCHEDULER_ROLE, holder=holder, lease=LEADER_LEASE, now=now):
             return Pass(held=False)
         tasks.promote(now=now)
@@ -173,7 +174,7 @@ class Scheduler:
 
     def _study(self) -> None:
         """What changes slowly is read beside the decisions, which would wait for it otherwise."""
-        while not self._stop.wait(LESSONS_EVERY if self._leads.is_set() else SOON):
+        while not self._stop.wait(LESSONS_SECONDS):
             if self._leads.is_set():
                 self._guarded(self._read_lessons)
             else:
@@ -200,7 +201,7 @@ class Scheduler:
         except (DatabaseError, InterfaceError) as error:
             log.warning("the database did not answer, trying again: %s", error)
             close_old_connections()
-            self._stop.wait(SOON if was_resolved(error) else 1.0)
+            self._stop.wait(RESOLVED_SECONDS if was_resolved(error) else AWAY_SECONDS)
 
 
 def run(stop: threading.Event) -> None:
