@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestration.policy.decision import Decision
 from orchestration.policy.estimates import slowdown
-from orchestration.policy.fleet import FleetView, LaneView, ModelRule, NodeView, Plan, Run, Variant
+from orchestration.policy.fleet import FleetView, LaneView, ModelRule, NodeView, Plan, Run, Upcoming, Variant
 
 _NO_RULE = ModelRule()
 UNLIMITED = 1_000_000
@@ -50,14 +50,27 @@ class Books:
     def rule(self, model: str) -> ModelRule:
         return self.view.models.get(model, _NO_RULE)
 
-    def wanted(self, lane: LaneView, model: str) -> Variant:
+    def wanted(self, asker: LaneView | Upcoming, model: str) -> Variant:
         """What the lane needs: Ollama cuts a context to the one the model was trained with."""
-        known = self._wanted.get((lane.num_ctx, model))
+        known = self._wanted.get((asker.num_ctx, model))
         if known is None:
             most = self.rule(model).context_length
-            known = Variant(model=model, num_ctx=min(lane.num_ctx, most) if most else lane.num_ctx)
-            self._wanted[lane.num_ctx, model] = known
+            known = Variant(model=model, num_ctx=min(asker.num_ctx, most) if most else asker.num_ctx)
+            self._wanted[asker.num_ctx, model] = known
         return known
+
+    def open_to(self, asker: LaneView | Upcoming) -> list[Variant]:
+        """What may serve the lane now, the preferred first."""
+        return [self.wanted(asker, model) for model in asker.models if self.model_open(model)]
+
+    def places(self, lane: LaneView) -> list[tuple[NodeView, Variant]]:
+        """Where something that serves the lane is in memory and stays."""
+        return [
+            (node, variant)
+            for wanted in self.open_to(lane)
+            for node in self.holders(wanted)
+            if (variant := self.serving(node, wanted))
+        ]
 
     def model_open(self, model: str) -> bool:
         rule = self.rule(model)
@@ -129,6 +142,11 @@ class Books:
         """Of one more run there, from what runs there already."""
         others = sum(1 for other, slots in self.used[node.id].items() if other != variant.model and slots)
         return slowdown(self.in_use(node, variant), others)
+
+    def seconds_left(self, node: NodeView, run: Run) -> float:
+        """Answers have heavy tails: one that is overdue takes about half as long again as it took so far."""
+        elapsed = (self.view.now - run.since).total_seconds()
+        return max(self.view.estimates.run(node.id, run.variant.model) - elapsed, elapsed / 2)
 
     def holders(self, wanted: Variant) -> tuple[NodeView, ...]:
         """Nodes where the variant is loaded and stays, is being loaded, or is planned."""

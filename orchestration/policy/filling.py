@@ -76,28 +76,22 @@ def _holds_out(books: Books, line: _Line, head: Head) -> bool:
     """Whether it waits for another node than where it failed. Notes for PLACE that there is no such node yet."""
     if not head.insists or any(place.node.id != head.avoid for place in line.places if _is_free(books, place)):
         return False
-    models = [model for model in line.lane.models if books.model_open(model)]
-    if not any(node.id != head.avoid for model in models for node in books.loaders(books.wanted(line.lane, model))):
+    wanted = books.open_to(line.lane)
+    if not any(node.id != head.avoid for variant in wanted for node in books.loaders(variant)):
         return False
     if head.avoid is not None and not _another_holds(books, line, head):
-        for model in models:
-            books.forsaken.setdefault(model, set()).add(head.avoid)
+        for variant in wanted:
+            books.forsaken.setdefault(variant.model, set()).add(head.avoid)
     return True
 
 
 def _another_holds(books: Books, line: _Line, head: Head) -> bool:
-    wanted = [books.wanted(line.lane, model) for model in line.lane.models if books.model_open(model)]
-    return any(node.id != head.avoid for variant in wanted for node in books.holders(variant))
+    return any(node.id != head.avoid for variant in books.open_to(line.lane) for node in books.holders(variant))
 
 
 def _line(books: Books, lane: LaneView) -> _Line | None:
-    places = [
-        _Place(node=node, variant=variant, order=order)
-        for order, model in enumerate(lane.models)
-        if books.model_open(model)
-        for node in books.holders(books.wanted(lane, model))
-        if (variant := books.serving(node, books.wanted(lane, model)))
-    ]
+    order = {model: number for number, model in enumerate(lane.models)}
+    places = [_Place(node=node, variant=variant, order=order[variant.model]) for node, variant in books.places(lane)]
     line = _Line(lane, places, list(books.left(lane)))
     return line if places and line.priorities else None
 

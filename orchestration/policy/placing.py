@@ -38,12 +38,10 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Option:
-    """A node that could load the variant. ``seconds``: until it could serve."""
+    """A node that could load the variant."""
 
     node: NodeView
     victims: tuple[Variant, ...]
-    kept: int
-    seconds: float
     load_seconds: float
     cost: tuple[int, float, int, int]
 
@@ -135,17 +133,12 @@ def _add(wants: dict[Variant, Want], variant: Variant, want: Want) -> None:
 def _variant_for(books: Books, lane: LaneView) -> Variant | None:
     """The model the lane counts for: the one that most nodes hold, else the first that some node could load, if
     possible one that is not about to load something else."""
-    open_models = [
-        (order, books.wanted(lane, name)) for order, name in enumerate(lane.models) if books.model_open(name)
-    ]
-    able = [(order, variant) for order, variant in open_models if books.loaders(variant) or books.holders(variant)]
-    if not able:
-        return None
-    rank = {
-        it: (len(books.holders(it)), _has_loader(books, it), books.rule(it.model).priority, -order)
-        for order, it in able
-    }
-    return max(rank, key=lambda it: rank[it])
+    able = [variant for variant in books.open_to(lane) if books.loaders(variant) or books.holders(variant)]
+    return max(
+        able,
+        key=lambda it: (len(books.holders(it)), _has_loader(books, it), books.rule(it.model).priority),
+        default=None,
+    )
 
 
 def _has_loader(books: Books, variant: Variant) -> bool:
@@ -229,7 +222,7 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
     if gone is None:
         return None
     runs = _runs_to_wait_for(books, node, gone, want)
-    seconds = load + max((_left(books, node, run) for run in runs), default=0.0)
+    seconds = load + max((books.seconds_left(node, run) for run in runs), default=0.0)
     lost = sum(kept[it] for it in gone)
     if want.late == IN_TIME:
         if lost or any(busy[it] for it in gone) or not _backlog_lasts(books, variant, want, seconds):
@@ -238,7 +231,7 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
         return None
     serve = want.work / estimates.speed(node.id, variant.model) * books.slowdown(node, variant)
     cost = (lost, seconds + serve, len(node.resident) - len(gone), node.id)
-    return _Option(node=node, victims=tuple(gone), kept=lost, seconds=seconds, load_seconds=load, cost=cost)
+    return _Option(node=node, victims=tuple(gone), load_seconds=load, cost=cost)
 
 
 def _busy(books: Books, node: NodeView) -> dict[Variant, bool]:
@@ -290,12 +283,6 @@ def _runs_on(node: NodeView, gone: Collection[Variant]) -> list[Run]:
 
 def _may_abort(books: Books, run: Run) -> bool:
     return books.view.parameters.preempt and run.priority == Priority.LOW and not run.preempted
-
-
-def _left(books: Books, node: NodeView, run: Run) -> float:
-    """Seconds: answers have heavy tails, so one that is overdue takes about half as long again as it took so far."""
-    elapsed = (books.view.now - run.since).total_seconds()
-    return max(books.view.estimates.run(node.id, run.variant.model) - elapsed, elapsed / 2)
 
 
 def _backlog_lasts(books: Books, variant: Variant, want: Want, seconds: float) -> bool:

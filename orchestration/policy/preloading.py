@@ -13,7 +13,7 @@ def preload(books: Books) -> None:
     if not books.view.workers_alive:
         return
     for upcoming in books.view.upcoming:
-        wanted = [_wanted(books, model, upcoming) for model in upcoming.models if books.model_open(model)]
+        wanted = books.open_to(upcoming)
         if any(books.holders(variant) for variant in wanted):
             continue
         options = [
@@ -21,11 +21,6 @@ def preload(books: Books) -> None:
         ]
         if options:
             _commit(books, *min(options, key=lambda option: _seconds(books, *option)), upcoming)
-
-
-def _wanted(books: Books, model: str, upcoming: Upcoming) -> Variant:
-    most = books.rule(model).context_length
-    return Variant(model=model, num_ctx=min(upcoming.num_ctx, most) if most else upcoming.num_ctx)
 
 
 def _has_room(books: Books, node: NodeView, variant: Variant) -> bool:

@@ -85,7 +85,7 @@ def _limited(books: Books, code: Waits, words: str, most: int, counts: Callable[
     return Waiting(
         code=code,
         words=words,
-        next_seconds=min(_rest(books, node, run) for node, run in known),
+        next_seconds=min(books.seconds_left(node, run) for node, run in known),
         per_second=most / max(0.001, fmean(means)),
     )
 
@@ -108,24 +108,20 @@ def _models(books: Books, lane: LaneView) -> Found:
 
 def _nodes(books: Books, lane: LaneView) -> Found:
     """When every node that has one of the models takes nothing, or could not load it."""
-    wanted = [books.wanted(lane, model) for model in _open(books, lane)]
+    wanted = books.open_to(lane)
     if any(books.loaders(variant) or books.holders(variant) for variant in wanted):
         return None
-    able = [(node, model) for model in _open(books, lane) for node in books.view.nodes if model in node.installed]
+    able = [(node, variant) for variant in wanted for node in books.view.nodes if variant.model in node.installed]
     if all(node.refuses for node, _ in able):
         return Waiting(code=Waits.NODE_UNAVAILABLE, words=_first(node.refuses for node, _ in able))
-    words = _first(node.refusal(books.wanted(lane, model)) for node, model in able if not node.refuses)
+    words = _first(node.refusal(variant) for node, variant in able if not node.refuses)
     return Waiting(code=Waits.LOAD_FAILED, words=words)
-
-
-def _open(books: Books, lane: LaneView) -> list[str]:
-    return [model for model in lane.models if books.model_open(model)]
 
 
 def _planned(books: Books, lane: LaneView) -> Found:
     """Its model is on the way; where some node serves it already, that one is what people ask about."""
-    wanted = [books.wanted(lane, model) for model in _open(books, lane)]
-    if _places(books, lane):
+    wanted = books.open_to(lane)
+    if books.places(lane):
         return None
     for node in books.view.nodes:
         plan = books.plans.get(node.id)
@@ -156,24 +152,15 @@ def _loading(books: Books, node: NodeView, plan: Plan) -> Waiting:
     return Waiting(
         code=Waits.DRAINING,
         words=f"{node.name} makes room for {_called(books, plan.variant)}: still running {', '.join(busy)}",
-        next_seconds=max(_rest(books, node, run) for run in running) + expected if known and running else None,
+        next_seconds=max(books.seconds_left(node, run) for run in running) + expected if known and running else None,
         per_second=rate,
         at_once=slots,
     )
 
 
-def _places(books: Books, lane: LaneView) -> list[tuple[NodeView, Variant]]:
-    return [
-        (node, variant)
-        for model in _open(books, lane)
-        for node in books.holders(books.wanted(lane, model))
-        if (variant := books.serving(node, books.wanted(lane, model)))
-    ]
-
-
 def _free(books: Books, lane: LaneView) -> Found:
     """A slot is free, and no worker to fill it; or not all of a long queue was looked at, and that follows at once."""
-    if not any(books.free_slot(node, variant) is not None for node, variant in _places(books, lane)):
+    if not any(books.free_slot(node, variant) is not None for node, variant in books.places(lane)):
         return None
     if books.room > 0:
         return Waiting(code=Waits.BUSY, words="Next in line")
@@ -184,7 +171,7 @@ def _free(books: Books, lane: LaneView) -> Found:
 
 def _busy(books: Books, lane: LaneView) -> Found:
     """All slots of the nodes that hold one of its models are in use."""
-    places = _places(books, lane)
+    places = books.places(lane)
     if not places:
         return None
     full = [
@@ -217,9 +204,9 @@ def _short(words: list[str]) -> str:
 
 
 def _no_room(books: Books, lane: LaneView) -> Waiting:
-    able = [(node, model) for model in _open(books, lane) for node in books.loaders(books.wanted(lane, model))]
-    node, model = next(((node, model) for node, model in able if node.id not in books.plans), able[0])
-    plan, called = books.plans.get(node.id), _called(books, books.wanted(lane, model))
+    able = [(node, wanted) for wanted in books.open_to(lane) for node in books.loaders(wanted)]
+    node, wanted = next(((node, wanted) for node, wanted in able if node.id not in books.plans), able[0])
+    plan, called = books.plans.get(node.id), _called(books, wanted)
     if plan:
         words = f"{called} is on no node; {node.name} loads {plan.variant.model} first"
     else:
@@ -256,13 +243,7 @@ def _rate(books: Books, node: NodeView, variant: Variant) -> float | None:
 
 def _left(books: Books, node: NodeView, variant: Variant) -> float:
     """Seconds until the first of its runs ends; nothing where none runs."""
-    return min((_rest(books, node, run) for run in node.runs if run.variant.model == variant.model), default=0.0)
-
-
-def _rest(books: Books, node: NodeView, run: Run) -> float:
-    """Seconds until this one ends; the longer it is over the mean, the longer it will still take."""
-    age = (books.view.now - run.since).total_seconds()
-    return max(books.view.estimates.run(node.id, run.variant.model) - age, age / 2)
+    return min((books.seconds_left(node, run) for run in node.runs if run.variant.model == variant.model), default=0.0)
 
 
 def _first(words: Iterable[str]) -> str:
