@@ -1,10 +1,12 @@
 """What a node told of its models: those on its disk, those in its memory, and what they take there."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.db.models import PositiveIntegerField
 
+from orchestration.errors import DroverError, Refused
 from orchestration.models import Node, NodeModel, NodeVariant, OllamaModel
 from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.policy.routing import full_name
@@ -36,6 +38,14 @@ def record(
         node.learned_bytes = max(node.learned_bytes, bytes_in_use(loaded))
     gone = [row.pk for row in rows.values() if not row.installed and not row.loaded]
     return bool(NodeModel.objects.filter(pk__in=gone).delete()[0]) or changed
+
+
+def note_gone(node_id: int | None, model_name: str, error: DroverError) -> bool:
+    """Whether this is a node that says that it has not got the model. The next look may find it again."""
+    if not isinstance(error, Refused) or error.status != HTTPStatus.NOT_FOUND:
+        return False
+    NodeModel.objects.filter(node=node_id, model__name=model_name).update(installed=False)
+    return True
 
 
 def bytes_in_use(loaded: Sequence[LoadedModel]) -> int:

@@ -7,27 +7,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from orchestration import events
-from orchestration.errors import MalformedAnswer, OllamaError, Refused, Unreachable
+from orchestration.errors import MalformedAnswer, OllamaError, Unreachable
 from orchestration.models import Lane, LoadPlan, ModelConfig, Node, NodeModel, NodeVariant, OllamaModel, Pause, Task
 from orchestration.ollama.wire import LoadedModel
 from orchestration.policy.learning import load_mean
+from orchestration.policy.retries import grown
 from orchestration.policy.states import NodeHealth, PauseKind, TaskStatus
 from orchestration.queries.facts import model_facts
-from orchestration.services import inventory, load_failures
+from orchestration.services import inventory, load_failures, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
 from orchestration.services.fields import cut
 from orchestration.services.work import LONGEST
 
 ERROR_LENGTH = 300
-_MOST_GROWTHS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,21 +160,13 @@ def _note_failure(
 ) -> None:
     if loaded is not None:
         _look(node, loaded, now)
-    gone = isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND
-    if gone:
-        NodeModel.objects.filter(node=node, model__name=plan.model_name).update(installed=False)
-    else:
+    if not inventory.note_gone(node.pk, plan.model_name, error):
         _back_off(node, plan, error, now)
     if isinstance(error, Unreachable):
-        _doubt(node)
+        setbacks.doubt(node.pk)
     else:
         _charge(node, plan, error, now)
     announce_node(node)
-
-
-def _doubt(node: Node) -> None:
-    """As one failed look: the node is asked again before anything is sent there, and nobody is charged."""
-    Node.objects.filter(pk=node.pk, failures=0).update(failures=1)
 
 
 def _back_off(node: Node, plan: LoadPlan, error: OllamaError, now: datetime) -> None:
@@ -190,8 +181,7 @@ def _back_off(node: Node, plan: LoadPlan, error: OllamaError, now: datetime) -> 
 
 def backoff(failures_before: int) -> timedelta:
     longest = settings.DROVER_LOAD_RETRY_LONGEST
-    seconds = settings.DROVER_LOAD_RETRY_DELAY.total_seconds() * 2.0 ** min(failures_before, _MOST_GROWTHS)
-    return timedelta(seconds=min(seconds, longest.total_seconds()))
+    return grown(settings.DROVER_LOAD_RETRY_DELAY, 2.0, times=failures_before, longest=longest)
 
 
 def _charge(node: Node, plan: LoadPlan, error: OllamaError, now: datetime) -> None:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from django.db import transaction
@@ -15,11 +14,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from orchestration import queue
-from orchestration.errors import DroverError, Refused, StreamTruncated, Unreachable
+from orchestration.errors import DroverError, StreamTruncated, Unreachable
 from orchestration.models import Attempt, Node, NodeModel, Task
 from orchestration.policy.failures import blames_node
 from orchestration.policy.retries import judge
 from orchestration.policy.states import AttemptStatus, TaskStatus
+from orchestration.services import inventory
 from orchestration.services.announce import announce_tasks
 from orchestration.services.tries import policy_in_force
 
@@ -58,7 +58,7 @@ def fail(
     _go_on(attempt, token, now, error, output, thinking)
     if attempt.node_id and _is_the_connections_fault(error):
         # After the commit: a poll locks the node first and its attempts then.
-        transaction.on_commit(partial(_doubt, attempt.node_id), robust=True)
+        transaction.on_commit(partial(doubt, attempt.node_id), robust=True)
     announce_tasks([attempt.task_id], wake=True)
     return True
 
@@ -85,12 +85,10 @@ def _go_on(attempt: Attempt, token: str, now: datetime, error: DroverError, outp
 
 
 def others_have_it(node_id: int | None, model_name: str, error: DroverError) -> bool:
-    """A model that was deleted behind Drover's back is gone from one node only. The next look may find it again."""
-    holders = NodeModel.objects.filter(model__name=model_name, installed=True)
-    here = holders.filter(node_id=node_id or 0)
-    if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND:
-        here.update(installed=False)
-    return holders.filter(node__enabled=True).exclude(pk__in=here).exists()
+    """A model that was deleted behind Drover's back is gone from one node only."""
+    inventory.note_gone(node_id, model_name, error)
+    holders = NodeModel.objects.filter(model__name=model_name, installed=True, node__enabled=True)
+    return holders.exclude(node=node_id).exists()
 
 
 def _is_the_connections_fault(error: DroverError) -> bool:
@@ -98,7 +96,7 @@ def _is_the_connections_fault(error: DroverError) -> bool:
     return lost or isinstance(error, Unreachable)
 
 
-def _doubt(node_id: int) -> None:
+def doubt(node_id: int) -> None:
     """As one failed look: until the node answers the next one, no task spends a try on it."""
     Node.objects.filter(pk=node_id, failures=0).update(failures=1)
 
