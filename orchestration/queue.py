@@ -94,6 +94,11 @@ def stop_attempt(attempt_id: int) -> None:
         log.warning("stop of attempt %s not sent, Redis is away: %s", attempt_id, error)
 
 
+def stop_attempts(attempt_ids: Iterable[int]) -> None:
+    for attempt_id in attempt_ids:
+        stop_attempt(attempt_id)
+
+
 def answers() -> bool:
     """Whether Redis takes jobs right now."""
     try:

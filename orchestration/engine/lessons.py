@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
@@ -12,10 +12,7 @@ from orchestration.engine import backlog, forecast
 from orchestration.engine.backlog import Counts
 from orchestration.models import Attempt, NodeModel, NodeVariant, OllamaModel, OutputEstimate
 from orchestration.policy.estimates import Estimates, Place
-from orchestration.policy.fleet import Upcoming, Variant
-
-HIGH_WINDOW = timedelta(seconds=300)
-"""Over which the rate of high-priority tasks is counted."""
+from orchestration.policy.fleet import HIGH_WINDOW, Upcoming, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-_MOST_GROWTHS = 64
+from orchestration.policy.retries import grown
 
 
 class CircuitState(StrEnum):
@@ -83,5 +83,5 @@ def _after(circuit: Circuit, outcome: Outcome, rules: CircuitRules) -> Circuit:
 
 
 def pause(rules: CircuitRules, faults: int) -> timedelta:
-    seconds = rules.first_pause.total_seconds() * rules.growth ** min(max(0, faults - rules.faults), _MOST_GROWTHS)
-    return timedelta(seconds=min(seconds, rules.longest_pause.total_seconds()))
+    times = max(0, faults - rules.faults)
+    return grown(rules.first_pause, rules.growth, times=times, longest=rules.longest_pause)

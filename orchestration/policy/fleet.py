@@ -202,7 +202,9 @@ class Upcoming:
     reason: str
 
 
-COUNTED = 300
+HIGH_WINDOW = timedelta(seconds=300)
+"""Over which the rate of high-priority tasks is counted."""
+COUNTED = 200
 """Tasks of one lane and class that are counted; more make no difference to any decision."""
 
 HeadsOf = Callable[[int, int, int], Sequence[Head]]
@@ -224,7 +226,7 @@ class FleetView:
     """Who has anything unfinished now."""
     estimates: Estimates = field(default_factory=Estimates)
     high_rate: Mapping[str, float] = field(default_factory=dict)
-    """High-priority tasks per second, by model, over the last minutes."""
+    """High-priority tasks per second, by model, over HIGH_WINDOW."""
     upcoming: Sequence[Upcoming] = ()
     """What may be loaded ahead of time, the most urgent first."""
     paused: Mapping[int, str] = field(default_factory=dict)

@@ -47,6 +47,14 @@ class Findings:
     taken_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """Memory that stays free for models of others, and until when at most."""
+
+    size_bytes: int = 0
+    until: datetime | None = None
+
+
 def compare(before: Mapping[str, Sight] | None, after: Mapping[str, Sight], ours: Ours, at: datetime) -> Findings:
     """``before`` is None where the last look is too old, or the node did not answer in between."""
     not_ours = {name: sight for name, sight in after.items() if name not in ours.used | ours.in_flight | ours.loads}
@@ -56,6 +64,20 @@ def compare(before: Mapping[str, Sight] | None, after: Mapping[str, Sight], ours
     arrived = not_ours.keys() - before.keys()
     busy |= arrived | {name for name in not_ours.keys() & before.keys() if _moved(before[name], not_ours[name])}
     return Findings(busy=busy, arrived=arrived, taken_bytes=0 if arrived else _taken(before, after, ours, at))
+
+
+def reserve(before: Reserved, findings: Findings, *, loaded_at: datetime | None, at: datetime) -> Reserved:
+    """Memory that others are about to need is theirs until they have it, or until they were seen not to come: a server
+    loads one model at a time, so after a load of ours nobody else's is under way any more. ``loaded_at``: of the last
+    load of ours."""
+    kept = before
+    if before.until is not None:
+        ours_since = loaded_at is not None and loaded_at > before.until - RESERVED_FOR
+        if findings.arrived or ours_since or before.until <= at:
+            kept = Reserved()
+    if findings.taken_bytes:
+        return Reserved(size_bytes=kept.size_bytes + findings.taken_bytes, until=at + RESERVED_FOR)
+    return kept
 
 
 def _overdue(sight: Sight, at: datetime) -> bool:

@@ -7,7 +7,7 @@ from orchestration.errors import DroverError
 from orchestration.policy.failures import Remedy, remedy, usually_tried_again
 
 _MOST_GROWTHS = 64
-"""More would overflow; the longest delay is reached long before."""
+"""More would overflow; the longest pause is reached long before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,14 @@ def _why_not(policy: RetryPolicy, error: DroverError, tries: int, others: bool) 
 
 
 def delay_of(policy: RetryPolicy, *, tries: int, spread: float) -> timedelta:
-    grown = policy.first_delay.total_seconds() * policy.growth ** min(tries - 1, _MOST_GROWTHS)
-    delay = timedelta(seconds=min(grown, policy.longest_delay.total_seconds()))
+    delay = grown(policy.first_delay, policy.growth, times=tries - 1, longest=policy.longest_delay)
     return delay * (1 + spread / 2)
+
+
+def grown(first: timedelta, growth: float, *, times: int, longest: timedelta) -> timedelta:
+    """A pause that has become ``growth`` times as long so many times, up to the longest."""
+    seconds = first.total_seconds() * growth ** min(times, _MOST_GROWTHS)
+    return timedelta(seconds=min(seconds, longest.total_seconds()))
 
 
 def _seconds(delay: timedelta) -> str:

@@ -6,6 +6,7 @@ What is done is decided by one look at the beginning: a task that comes to match
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,12 +15,12 @@ from django.utils import timezone
 
 from orchestration import events, queue
 from orchestration.errors import Conflict
-from orchestration.models import Attempt, Task
+from orchestration.models import Task
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.permissions import Action, Actor, reaches_others, require
-from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
+from orchestration.policy.states import ENDED, UNFINISHED, WAITING, TaskStatus
 from orchestration.queries import TaskFilter
-from orchestration.services import audit
+from orchestration.services import audit, tasks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
 from orchestration.services.specs import check_priority
@@ -116,21 +117,17 @@ def _in_chunks(ids: Sequence[int], change: Callable[[Sequence[int]], list[int]])
 
 @atomic_again
 def _cancel(ids: Sequence[int], now: datetime) -> list[int]:
-    _free_slots(ids, now)
+    tasks.free_slots(ids, now)
     waiting = Task.objects.filter(pk__in=ids, status__in=WAITING | {TaskStatus.ASSIGNED})
-    waiting.transition_all(TaskStatus.CANCELLED, **_ended(now))
+    seconds = _SecondsUntil(Value(now), F("created_at"))
+    waiting.transition_all(TaskStatus.CANCELLED, **tasks.ended_unstarted(now), duration_seconds=seconds)
     running = Task.objects.filter(pk__in=ids, status=TaskStatus.RUNNING, cancel_requested_at=None)
     running.update(cancel_requested_at=now, version=F("version") + 1)
     changed = Task.objects.filter(pk__in=ids, cancel_requested_at=now).values_list("pk", "status", "attempt_id")
-    _free_slots([pk for pk, status, _ in changed if status in ENDED], now)  # given between the first two steps
+    tasks.free_slots([pk for pk, status, _ in changed if status in ENDED], now)  # given between the first two steps
     asked = [attempt_id for _, status, attempt_id in changed if status not in ENDED and attempt_id is not None]
-    transaction.on_commit(lambda: _stop(asked), robust=True)
+    transaction.on_commit(partial(queue.stop_attempts, asked), robust=True)
     return [pk for pk, _, _ in changed]
-
-
-def _free_slots(ids: Sequence[int], now: datetime) -> None:
-    held = Attempt.objects.filter(task_id__in=ids, ended_at=None, status=AttemptStatus.GRANTED)
-    held.update(status=AttemptStatus.CANCELLED, ended_at=now, counts_as_try=False)
 
 
 class _SecondsUntil(Func):
@@ -146,25 +143,6 @@ class _SecondsUntil(Func):
         return Func(*days, template=template, arg_joiner=" - ", output_field=FloatField()).as_sql(
             compiler, connection, **context
         )
-
-
-def _ended(now: datetime) -> dict[str, Any]:
-    return {
-        "token": "",
-        "cancel_requested_at": now,
-        "ended_at": now,
-        "duration_seconds": _SecondsUntil(Value(now), F("created_at")),
-        "not_before": None,
-        "phase": "",
-        "message": "",
-        "error": "",
-        "error_code": "",
-    }
-
-
-def _stop(attempt_ids: Sequence[int]) -> None:
-    for attempt_id in attempt_ids:
-        queue.stop_attempt(attempt_id)
 
 
 @atomic_again

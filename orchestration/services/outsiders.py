@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from orchestration.models import Attempt, LoadPlan, Node, NodeModel, NodeVariant
-from orchestration.policy.outsiders import BUSY_FOR, LEEWAY, RESERVED_FOR, Findings, Ours, Sight, compare
+from orchestration.policy.outsiders import BUSY_FOR, LEEWAY, Ours, Reserved, Sight, compare, reserve
 
 FRESH = timedelta(seconds=30)
 """What was seen longer ago than this says nothing about who did what since."""
@@ -28,7 +28,9 @@ def notice(node: Node, before: Mapping[str, NodeModel], *, at: datetime, since: 
     ours, loaded_at = _ours(node, (since or at) - LEEWAY)
     findings = compare(_sights(before) if comparable else None, _sights(after), ours, at)
     _mark_busy(node, [after[name] for name in sorted(findings.busy)], at)
-    _reserve(node, findings, loaded_at, at)
+    before_this = Reserved(size_bytes=node.reserved_bytes, until=node.reserved_until)
+    reserved = reserve(before_this, findings, loaded_at=loaded_at, at=at)
+    node.reserved_bytes, node.reserved_until = reserved.size_bytes, reserved.until
 
 
 def _sights(rows: Mapping[str, NodeModel]) -> dict[str, Sight]:
@@ -74,15 +76,3 @@ def _mark_busy(node: Node, rows: Iterable[NodeModel], at: datetime) -> None:
     NodeVariant.objects.bulk_create(
         variants, update_conflicts=True, unique_fields=unique, update_fields=["outside_until"]
     )
-
-
-def _reserve(node: Node, findings: Findings, loaded_at: datetime | None, at: datetime) -> None:
-    """Memory that others are about to need. It is theirs until they have it, or until they were seen not to come:
-    a server loads one model at a time, so after a load of ours nobody else's is under way any more."""
-    if node.reserved_until is not None:
-        ours_since = loaded_at is not None and loaded_at > node.reserved_until - RESERVED_FOR
-        if findings.arrived or ours_since or node.reserved_until <= at:
-            node.reserved_bytes, node.reserved_until = 0, None
-    if findings.taken_bytes:
-        node.reserved_bytes += findings.taken_bytes
-        node.reserved_until = at + RESERVED_FOR

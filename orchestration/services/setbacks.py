@@ -4,7 +4,6 @@ Fenced by the token like everything about attempts: whoever comes late changes n
 """
 
 import random
-from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -134,7 +133,7 @@ def revoke_node(*, node_id: int, reason: str, now: datetime | None = None) -> in
     live = Attempt.objects.filter(node_id=node_id, ended_at=None).order_by("pk").values_list("pk", "token")
     lost = [attempt for pk, token in list(live) if (attempt := lose(pk, token, now, "node_lost", reason))]
     announce_tasks([attempt.task_id for attempt in lost], wake=True)
-    transaction.on_commit(lambda: _stop_all(attempt.pk for attempt in lost), robust=True)
+    transaction.on_commit(partial(queue.stop_attempts, [attempt.pk for attempt in lost]), robust=True)
     return len(lost)
 
 
@@ -163,11 +162,6 @@ def release_due(*, now: datetime) -> int:
         still.update(not_before=None, version=F("version") + 1)
         announce_tasks(released)
     return len(released)
-
-
-def _stop_all(attempt_ids: Iterable[int]) -> None:
-    for attempt_id in attempt_ids:
-        queue.stop_attempt(attempt_id)
 
 
 def end(attempt_id: int, token: str, status: AttemptStatus, now: datetime, **fields: Any) -> Attempt | None:

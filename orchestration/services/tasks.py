@@ -75,21 +75,24 @@ def _stop(task: Task, now: datetime) -> bool:
 
 def _cancel_waiting(task: Task, now: datetime) -> bool:
     """Ends a task that no worker has started. A slot already granted to it becomes free."""
-    held = Attempt.objects.filter(task=task, ended_at=None, status=AttemptStatus.GRANTED)
+    free_slots([task.pk], now)
+    seconds = (now - task.created_at).total_seconds()
+    waiting = Task.objects.filter(status__in=WAITING | {TaskStatus.ASSIGNED})
+    return waiting.transition(task.pk, TaskStatus.CANCELLED, **ended_unstarted(now), duration_seconds=seconds)
+
+
+def free_slots(task_ids: Sequence[int], now: datetime) -> None:
+    """Of those tasks that no worker has started."""
+    held = Attempt.objects.filter(task__in=task_ids, ended_at=None, status=AttemptStatus.GRANTED)
     held.update(status=AttemptStatus.CANCELLED, ended_at=now, counts_as_try=False)
-    return Task.objects.filter(status__in=WAITING | {TaskStatus.ASSIGNED}).transition(
-        task.pk,
-        TaskStatus.CANCELLED,
-        token="",
-        cancel_requested_at=now,
-        ended_at=now,
-        duration_seconds=(now - task.created_at).total_seconds(),
-        not_before=None,
-        phase="",
-        message="",
-        error="",
-        error_code="",
-    )
+
+
+def ended_unstarted(now: datetime) -> dict[str, Any]:
+    """What a task is like that is cancelled before a worker has started it, beside its duration."""
+    return {
+        **{"token": "", "cancel_requested_at": now, "ended_at": now, "not_before": None},
+        **{"phase": "", "message": "", "error": "", "error_code": ""},
+    }
 
 
 def _ask_to_stop(task: Task) -> bool:

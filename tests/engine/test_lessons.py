@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from orchestration.engine.lessons import HIGH_WINDOW, move_log, read_lessons
+from orchestration.engine.lessons import move_log, read_lessons
 from orchestration.models import Agent, Node, NodeModel, NodeVariant, OllamaModel, OutputEstimate, Run, Task, User
 from orchestration.policy.decision import Grant
-from orchestration.policy.fleet import Variant
+from orchestration.policy.fleet import HIGH_WINDOW, Variant
 from orchestration.services import grants
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestration.management.lab.simulation import Workload
-from orchestration.management.lab.work import NEIGHBOUR_SLOWDOWN, RECOVERY_SECONDS, LabTask, NodeNumbers
+from orchestration.management.lab.work import NEIGHBOUR_SLOWDOWN, LabTask, NodeNumbers
 
 BISECTIONS = 60
 SLACK_SECONDS = 1e3
@@ -36,7 +36,7 @@ class _Pool:
         self._sizes = sorted(self._models[name].gb for name in {name for task in own for name in task.models})
         self._rates = [node.speed * _runners_rate(self._most_models(node)) for node in self._nodes]
         self._capacity = sum(self._rates)
-        self._first_loads = [_cold_load(node, self._sizes[0]) for node in self._nodes]
+        self._first_loads = [node.load_seconds(self._sizes[0]) for node in self._nodes]
         self._began = own[0].born
 
     def _most_models(self, node: NodeNumbers) -> int:
@@ -86,7 +86,7 @@ class _Pool:
         for node in self._nodes:
             most = self._most_models(node)
             lost = _runners_rate(most) - _runners_rate(most - 1)
-            costs.append(_cold_load(node, gb) * node.speed * lost)
+            costs.append(node.load_seconds(gb) * node.speed * lost)
         return min(costs)
 
     def _drained(self, since: float, work: float) -> float:
@@ -129,7 +129,3 @@ class _Pool:
 def _runners_rate(count: int) -> float:
     """Of several full batches side by side, in full batches alone."""
     return count / (1 + NEIGHBOUR_SLOWDOWN * (count - 1)) if count > 0 else 0.0
-
-
-def _cold_load(node: NodeNumbers, gb: float) -> float:
-    return RECOVERY_SECONDS + 1 + gb / node.disk_gb_per_second

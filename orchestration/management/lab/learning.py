@@ -5,14 +5,9 @@ from dataclasses import dataclass, field
 
 from orchestration.management.lab.line import NUM_CTX, moment
 from orchestration.management.lab.work import LabTask
-from orchestration.policy.estimates import Estimates, Place, blend, slowdown
-from orchestration.policy.fleet import Run, Variant
+from orchestration.policy.estimates import PROMPT_SHARE, Estimates, Place, blend, slowdown
+from orchestration.policy.fleet import HIGH_WINDOW, Run, Variant
 from orchestration.policy.learning import Call, Known, learn, load_mean
-
-HIGH_WINDOW_SECONDS = 300.0
-"""In which starts of high tasks are counted, as the engine does it."""
-PROMPT_TOKENS = 15
-"""For the work of one token written."""
 
 
 def variant(model: str) -> Variant:
@@ -31,7 +26,7 @@ def call_of(task: LabTask, run: Run, in_flight: Counter[str]) -> Call:
         ended_at=ended,
         run_seconds=(ended - began).total_seconds(),
         slowdown=slowdown(max(run.slot, in_flight[task.model]), beside),
-        prompt_tokens=round(task.prompt_work * PROMPT_TOKENS),
+        prompt_tokens=round(task.prompt_work / PROMPT_SHARE),
         output_tokens=tokens,
         load_seconds=max(0.0, task.got_model - task.sent),
         decode_seconds=running * tokens / task.work,
@@ -85,7 +80,8 @@ class Learned:
 
     def high_rates(self, now: float) -> dict[str, float]:
         """Tasks a second, by model."""
-        while self._high and self._high[0][0] <= now - HIGH_WINDOW_SECONDS:
+        window = HIGH_WINDOW.total_seconds()
+        while self._high and self._high[0][0] <= now - window:
             self._high.popleft()
         counts = Counter(model for _, model in self._high)
-        return {model: count / HIGH_WINDOW_SECONDS for model, count in counts.items()}
+        return {model: count / window for model, count in counts.items()}

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from orchestration.management.lab.work import LabTask
-from orchestration.policy.fleet import ClassQueue, Head, LaneView
+from orchestration.policy.fleet import COUNTED, ClassQueue, Head, LaneView
 
 NUM_CTX = 4096
 """Of every task: the laboratory's models have one size each."""
-COUNTED = 200
-"""Tasks of one lane and class that are counted, as the engine does it."""
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestration.management.lab.line import moment
-from orchestration.policy.outsiders import BUSY_FOR, LEEWAY, RESERVED_FOR, Findings, Ours, Sight, compare
+from orchestration.policy.outsiders import BUSY_FOR, LEEWAY, Findings, Ours, Reserved, Sight, compare, reserve
 
 
 @dataclass(slots=True)
@@ -13,8 +13,7 @@ class Watch:
 
     before: dict[str, Sight] | None = None
     looked_at: float = 0.0
-    reserved_bytes: int = 0
-    _reserved_until: float | None = None
+    _reserved: Reserved = field(default_factory=Reserved)
     _busy_until: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -32,18 +31,12 @@ class Watch:
         return findings
 
     def reserve(self, findings: Findings, loaded_at: float | None, now: float) -> None:
-        """Memory stays free for others until they have it, or until a load of ours shows that they do not come."""
-        longest = RESERVED_FOR.total_seconds()
-        if self._reserved_until is not None:
-            ours_since = loaded_at is not None and loaded_at > self._reserved_until - longest
-            if findings.arrived or ours_since or self._reserved_until <= now:
-                self.reserved_bytes, self._reserved_until = 0, None
-        if findings.taken_bytes:
-            self.reserved_bytes += findings.taken_bytes
-            self._reserved_until = now + longest
+        loaded = None if loaded_at is None else moment(loaded_at)
+        self._reserved = reserve(self._reserved, findings, loaded_at=loaded, at=moment(now))
 
     def reserved(self, now: float) -> int:
-        return self.reserved_bytes if self._reserved_until is not None and self._reserved_until > now else 0
+        until = self._reserved.until
+        return self._reserved.size_bytes if until and until > moment(now) else 0
 
     def is_busy(self, model: str, now: float) -> bool:
         return self._busy_until.get(model, 0.0) > now

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
-from orchestration.management.lab.learning import HIGH_WINDOW_SECONDS, Learned, call_of, variant
+from orchestration.management.lab.learning import Learned, call_of, variant
 from orchestration.management.lab.line import moment
 from orchestration.management.lab.work import LabTask
-from orchestration.policy.fleet import Run
+from orchestration.policy.fleet import HIGH_WINDOW, Run
 
 SLOTS = 4
 
@@ -75,10 +75,10 @@ def test_loads_are_learned():
 
 
 def test_high_tasks_count_for_a_while():
-    learned = Learned()
+    learned, window = Learned(), HIGH_WINDOW.total_seconds()
     learned.started_high("a", 0)
     learned.started_high("a", 100)
     learned.started_high("b", 100)
-    assert learned.high_rates(200) == {"a": 2 / HIGH_WINDOW_SECONDS, "b": 1 / HIGH_WINDOW_SECONDS}
-    assert learned.high_rates(HIGH_WINDOW_SECONDS) == {"a": 1 / HIGH_WINDOW_SECONDS, "b": 1 / HIGH_WINDOW_SECONDS}
+    assert learned.high_rates(200) == {"a": 2 / window, "b": 1 / window}
+    assert learned.high_rates(window) == {"a": 1 / window, "b": 1 / window}
     assert learned.high_rates(1000) == {}

@@ -1,7 +1,8 @@
 """The waiting line of the laboratory is the one the decision asks for."""
 
-from orchestration.management.lab.line import COUNTED, Line, moment
+from orchestration.management.lab.line import Line, moment
 from orchestration.management.lab.work import LabTask
+from orchestration.policy.fleet import COUNTED
 
 
 def task(number, *, models=("a",), user="alice", priority=1, ready=0.0, workflow_at=None):
