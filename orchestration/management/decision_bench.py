@@ -26,7 +26,7 @@ from orchestration.ollama.wire import LoadedModel, parse_metrics
 from orchestration.policy.states import AttemptStatus, NodeHealth, RunKind, TaskStatus
 from orchestration.services import attempts, loads, processes
 from orchestration.services.attempts import AttemptResult, Success
-from orchestration.services.submission import lane_of
+from orchestration.services.routes import lane_of
 
 GB = 1_000_000_000
 CONTEXT = 4096

@@ -3,21 +3,29 @@
 from orchestration.models.agents import Agent
 from orchestration.models.attempts import Attempt
 from orchestration.models.audit import AuditEntry
+from orchestration.models.conversations import Conversation, Memory, Turn
+from orchestration.models.documents import CachedVector, Document
 from orchestration.models.fleet import ModelConfig, Node, NodeModel, OllamaModel
 from orchestration.models.processes import RoleLease, WorkerProcess
 from orchestration.models.runs import Run
 from orchestration.models.scheduling import LoadPlan, NodeVariant, OutputEstimate, Pause, ShareAccount
 from orchestration.models.tasks import Lane, Task, TaskDependency
 from orchestration.models.users import ApiKey, LoginLink, User
+from orchestration.models.votes import Vote
+from orchestration.models.workflows import Workflow, WorkflowVersion
 
 __all__ = [
     "Agent",
     "ApiKey",
     "Attempt",
     "AuditEntry",
+    "CachedVector",
+    "Conversation",
+    "Document",
     "Lane",
     "LoadPlan",
     "LoginLink",
+    "Memory",
     "ModelConfig",
     "Node",
     "NodeModel",
@@ -30,6 +38,10 @@ __all__ = [
     "ShareAccount",
     "Task",
     "TaskDependency",
+    "Turn",
     "User",
+    "Vote",
     "WorkerProcess",
+    "Workflow",
+    "WorkflowVersion",
 ]

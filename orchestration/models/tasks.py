@@ -10,20 +10,24 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from orchestration.models.agents import Agent
+from orchestration.models.documents import Document
 from orchestration.models.fleet import Node
 from orchestration.models.rows import update_each
 from orchestration.models.runs import Run
-from orchestration.policy.states import TASK_SOURCES, UNFINISHED, Priority, TaskStatus
+from orchestration.policy.states import TASK_SOURCES, UNFINISHED, Gate, Priority, TaskStatus
 
 
 class Lane(db.Model):
     """Tasks of one agent and type that may use the same models with the same context size share one queue."""
 
-    key = db.CharField(max_length=64, unique=True, help_text="SHA-256 of agent, type, models and context size.")
+    key = db.CharField(max_length=64, unique=True, help_text="SHA-256 of agent, type, models, context size and node.")
     agent = db.ForeignKey(Agent, null=True, blank=True, on_delete=db.SET_NULL, related_name="lanes")
     type = db.CharField(max_length=40, blank=True)
     models = db.JSONField(default=list)
     num_ctx = db.PositiveIntegerField()
+    node = db.ForeignKey(
+        Node, null=True, blank=True, on_delete=db.CASCADE, related_name="+", help_text="The only one it may use."
+    )
     waiting_code = db.CharField(max_length=20, blank=True)
     waiting_reason = db.CharField(max_length=300, blank=True, help_text="Why its head waits, as of the last pass.")
     outlook = db.JSONField(default=dict, blank=True, help_text="When it goes on, as far as that is known.")
@@ -48,6 +52,9 @@ HEAVY = (
     "options",
     "tools",
     "format",
+    "fallbacks",
+    "template",
+    "passages",
 )
 """Columns that no list needs and that may be large."""
 
@@ -111,6 +118,20 @@ class Task(db.Model):
     client_ref = db.CharField(max_length=200, blank=True)
     retried_from = db.ForeignKey("self", null=True, blank=True, on_delete=db.SET_NULL, related_name="retries")
 
+    step = db.CharField(max_length=80, blank=True, help_text="What other steps of the run call it.")
+    parent = db.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=db.CASCADE,
+        related_name="items",
+        help_text="The step it is one item of.",
+    )
+    template = db.JSONField(null=True, blank=True, help_text="What is filled in when the steps before it have ended.")
+    gate = db.SmallIntegerField(choices=[(g.value, g.name.lower()) for g in Gate], default=Gate.FREE)
+    skipped_because = db.CharField(max_length=300, blank=True)
+    content_hash = db.CharField(max_length=64, blank=True, help_text="SHA-256 of what a row of a batch asks for.")
+
     created_at = db.DateTimeField(auto_now_add=True)
     line_at = db.DateTimeField(default=timezone.now, help_text="When its run was submitted: its place in the line.")
     ready_at = db.DateTimeField(null=True, blank=True, help_text="Since when it could start.")
@@ -130,6 +151,9 @@ class Task(db.Model):
 
     model_name = db.CharField(max_length=200, blank=True, help_text="The one asked for; empty means any of the lane.")
     model_used = db.CharField(max_length=200, blank=True)
+    fallbacks = db.JSONField(default=list, blank=True, help_text="Models that are left to go on with.")
+    routing_reason = db.CharField(max_length=300, blank=True, help_text="Why these models.")
+    prefer_node_id = db.BigIntegerField(null=True, blank=True, help_text="Taken where it is no worse than others.")
     node = db.ForeignKey(Node, null=True, blank=True, on_delete=db.SET_NULL, related_name="tasks")
     node_name = db.CharField(max_length=60, blank=True)
     decision_reason = db.CharField(max_length=300, blank=True)
@@ -160,6 +184,8 @@ class Task(db.Model):
     think = db.JSONField(null=True, blank=True)
     metadata = db.JSONField(default=dict, blank=True)
     images = db.JSONField(default=list, blank=True)
+    documents = db.ManyToManyField(Document, blank=True, related_name="tasks")
+    passages = db.JSONField(default=list, blank=True, help_text="What of the documents went into the prompt.")
     output = db.TextField(blank=True)
     thinking = db.TextField(blank=True)
     tool_calls = db.JSONField(default=list, blank=True)
@@ -184,6 +210,12 @@ class Task(db.Model):
             db.Index(fields=["node_name", "-id"], name="task_by_node"),
             db.Index(fields=["run", "position"], name="task_by_run"),
             db.Index(
+                fields=["run", "gate", "position"],
+                name="task_gated",
+                condition=Q(gate__gt=0, status__in=sorted(UNFINISHED)),
+            ),
+            db.Index(fields=["agent", "content_hash"], name="task_by_content", condition=~Q(content_hash="")),
+            db.Index(
                 fields=["agent", "owner"],
                 name="task_unfinished",
                 condition=Q(status__in=sorted(UNFINISHED)),
@@ -204,10 +236,11 @@ class Task(db.Model):
 
 
 class TaskDependency(db.Model):
-    """``task`` may start when ``needs`` has ended well."""
+    """``task`` may start when ``needs`` has ended well; where the edge is soft, when it has ended at all."""
 
     task = db.ForeignKey(Task, on_delete=db.CASCADE, related_name="dependencies")
     needs = db.ForeignKey(Task, on_delete=db.CASCADE, related_name="dependents")
+    soft = db.BooleanField(default=False)
 
     class Meta:
         constraints = [db.UniqueConstraint(fields=["task", "needs"], name="one_edge_between_two_tasks")]

@@ -19,17 +19,18 @@ UNFINISHED = WAITING | ACTIVE
 ENDED = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 TASK_SOURCES: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.BLOCKED: frozenset(),
+    TaskStatus.BLOCKED: frozenset({TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED}),
     TaskStatus.PENDING: frozenset(
         {TaskStatus.BLOCKED, TaskStatus.ASSIGNED, TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.CANCELLED}
     ),
     TaskStatus.ASSIGNED: frozenset({TaskStatus.PENDING}),
     TaskStatus.RUNNING: frozenset({TaskStatus.ASSIGNED}),
-    TaskStatus.COMPLETED: frozenset({TaskStatus.RUNNING}),
+    TaskStatus.COMPLETED: frozenset({TaskStatus.BLOCKED, TaskStatus.RUNNING}),
     TaskStatus.FAILED: frozenset({TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}),
     TaskStatus.CANCELLED: frozenset({TaskStatus.BLOCKED, TaskStatus.PENDING, TaskStatus.ASSIGNED, TaskStatus.RUNNING}),
 }
-"""For each status the statuses a task may come from. A task returns to pending after a lost lease or by a retry."""
+"""For each status the statuses a task may come from. A task returns to pending after a lost lease or by a retry, to
+blocked where its run holds it or resumes, and completes unstarted where it is skipped or was given to many others."""
 
 
 class AttemptStatus(StrEnum):
@@ -39,6 +40,14 @@ class AttemptStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     LOST = "lost"  # its lease ended, its node died or its worker gave it back
+
+
+class Gate(IntEnum):
+    """How a task stands to the limits of its run: it has none, holds it back, or has let it through."""
+
+    FREE = 0
+    HELD = 1
+    PASSED = 2
 
 
 class TaskType(StrEnum):
@@ -51,6 +60,10 @@ class RunKind(StrEnum):
     SINGLE = "single"
     BATCH = "batch"
     SEQUENCE = "sequence"
+    WORKFLOW = "workflow"
+    CONVERSATION = "conversation"
+    COMPARISON = "comparison"
+    BENCHMARK = "benchmark"
 
 
 class AgentKind(StrEnum):

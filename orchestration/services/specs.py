@@ -23,7 +23,12 @@ MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """One task as asked for. ``parameters`` are Ollama options; ``images`` are base64."""
+    """One task as asked for. ``parameters`` are Ollama options; ``images`` are base64.
+
+    ``needs`` and ``after`` are positions of earlier tasks of the same submission: those that must complete, and those
+    that must only have ended. ``template``: what services/steps.py fills in when they have. ``node_id``: the only node
+    that may run it; ``prefer_node_id`` is a wish.
+    """
 
     type: str
     input: str | list[str] = ""
@@ -43,6 +48,15 @@ class TaskSpec:
     format: str | dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
     retried_from: int | None = None
+    step: str = ""
+    needs: Sequence[int] = ()
+    after: Sequence[int] = ()
+    template: Mapping[str, Any] | None = None
+    agent_id: int | None = None
+    node_id: int | None = None
+    prefer_node_id: int | None = None
+    content_hash: str = ""
+    document_ids: Sequence[int] = ()
 
 
 def checked(spec: TaskSpec) -> TaskSpec:

@@ -1,9 +1,7 @@
 """Submitting: one task or thousands become a run, with what they need of their agent frozen into each."""
 
-import hashlib
-import itertools
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,22 +10,46 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orchestration import events
-from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotFound, TooManyWaiting, Unprocessable
-from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Run, Task, TaskDependency
+from orchestration.errors import Conflict, InvalidInput, NotFound, TooManyWaiting, Unprocessable
+from orchestration.models import Agent, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
-from orchestration.policy.context import bucket, needed_tokens
-from orchestration.policy.estimates import OUTPUT_TOKENS
-from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion, with_room
-from orchestration.policy.states import UNFINISHED, RunKind, TaskStatus, TaskType
+from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
+from orchestration.services.quoting import quoting
+from orchestration.services.routes import Lanes, Placed
 from orchestration.services.specs import TaskSpec, checked
 
-LONGEST_ANSWER = 8192
-"""Tokens. A larger ``num_predict`` is meant as a bound, not as what the answer will take."""
 ANNOUNCED_ONE_BY_ONE = 50
 _BATCH = 500
 _RETRY_AFTER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What holds for a run as a whole.
+
+    ``max_parallel``: so many of its tasks at once. The other limits cancel what is left: ``stop_failed_percent`` of
+    those that have ended, ``max_tokens`` in and out, ``max_steps`` with the items of fan-outs.
+    """
+
+    kind: RunKind
+    title: str = ""
+    continue_on_error: bool = False
+    max_parallel: int | None = None
+    stop_failed_percent: float | None = None
+    max_seconds: float | None = None
+    max_tokens: int | None = None
+    max_steps: int | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    workflow_version_id: int | None = None
+    rerun_of_id: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        limits = (self.max_parallel, self.stop_failed_percent, self.max_seconds, self.max_tokens, self.max_steps)
+        return any(limit is not None for limit in limits)
 
 
 def submit(
@@ -37,6 +59,37 @@ def submit(
     specs: Sequence[TaskSpec],
     sequential: bool = False,
     continue_on_error: bool = False,
+    idempotency_key: str | None = None,
+    request_hash: str = "",
+    allow_missing_models: bool = False,
+) -> Run:
+    """Tasks beside each other, or one after the other. Raises what ``submit_run`` raises."""
+    kind = RunKind.SINGLE if len(specs) == 1 else RunKind.SEQUENCE if sequential else RunKind.BATCH
+    return submit_run(
+        actor=actor,
+        agent=agent,
+        specs=chain(specs) if sequential else specs,
+        plan=RunPlan(kind=kind, continue_on_error=continue_on_error),
+        idempotency_key=idempotency_key,
+        request_hash=request_hash,
+        allow_missing_models=allow_missing_models,
+    )
+
+
+def chain(specs: Sequence[TaskSpec]) -> list[TaskSpec]:
+    """Each needs the one before it, and may quote what came before: ``{{previous}}``, ``{{step1}}``, or a step's name.
+
+    Prompts are sent as written; raises Unprocessable where one quotes a step that comes later or not at all.
+    """
+    return [quoting(spec, number, specs) for number, spec in enumerate(specs)]
+
+
+def submit_run(
+    *,
+    actor: Actor,
+    agent: Agent,
+    specs: Sequence[TaskSpec],
+    plan: RunPlan,
     idempotency_key: str | None = None,
     request_hash: str = "",
     allow_missing_models: bool = False,
@@ -53,21 +106,43 @@ def submit(
     try:
         with transaction.atomic():
             _check_room(actor, len(wanted))
-            run = Run.objects.create(
-                kind=RunKind.SINGLE if len(wanted) == 1 else RunKind.SEQUENCE if sequential else RunKind.BATCH,
-                owner_id=actor.user_id,
-                agent=agent,
-                agent_name=agent.name,
-                continue_on_error=continue_on_error,
-                idempotency_key=idempotency_key or None,
-                request_hash=request_hash,
-            )
-            tasks = _create(run, agent, actor, wanted, allow_missing_models, sequential)
-            audit.record(actor, "run.submitted", run, tasks=len(tasks), agent=agent.name)
+            run = _run(actor, agent, plan, wanted, idempotency_key, request_hash)
+            tasks = _create(run, agent, actor, wanted, allow_missing_models)
+            audit.record(actor, "run.submitted", run, kind=run.kind, tasks=len(tasks), agent=agent.name)
             _announce(run, tasks)
     except IntegrityError as error:
         return _made_meanwhile(actor, agent, idempotency_key, request_hash, error)
     return run
+
+
+def _run(
+    actor: Actor, agent: Agent, plan: RunPlan, specs: Sequence[TaskSpec], key: str | None, request_hash: str
+) -> Run:
+    if plan.max_steps is not None and len(specs) > plan.max_steps:
+        raise Unprocessable(
+            f"The run has {len(specs)} steps already, {plan.max_steps} may be.", max_steps=plan.max_steps
+        )
+    deadline = None if plan.max_seconds is None else timezone.now() + timedelta(seconds=plan.max_seconds)
+    return Run.objects.create(
+        kind=plan.kind,
+        title=(plan.title.strip() or specs[0].title.strip() or _title(specs[0]))[:160],
+        owner_id=actor.user_id,
+        agent=agent,
+        agent_name=agent.name,
+        spec=dict(plan.spec),
+        inputs=dict(plan.inputs),
+        workflow_version_id=plan.workflow_version_id,
+        rerun_of_id=plan.rerun_of_id,
+        continue_on_error=plan.continue_on_error,
+        max_parallel=plan.max_parallel,
+        stop_failed_percent=plan.stop_failed_percent,
+        deadline_at=deadline,
+        max_tokens=plan.max_tokens,
+        max_steps=plan.max_steps,
+        watched=plan.limited,
+        idempotency_key=key or None,
+        request_hash=request_hash,
+    )
 
 
 def _made_meanwhile(actor: Actor, agent: Agent, key: str | None, request_hash: str, error: IntegrityError) -> Run:
@@ -119,58 +194,82 @@ def _check_room(actor: Actor, count: int) -> None:
             )
 
 
-def _create(
-    run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], allow_missing: bool, sequential: bool
-) -> list[Task]:
-    lanes = _Lanes(agent, allow_missing)
-    now = timezone.now()
-    tasks = [
-        _task(run, agent, actor, spec, *lanes.lane(spec), position, now, blocked=sequential and position > 0)
-        for position, spec in enumerate(specs)
-    ]
-    for needed in tasks[:-1] if sequential else ():
-        needed.awaited = True
+def _create(run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], allow_missing: bool) -> list[Task]:
+    agents = {agent.pk: agent, **Agent.objects.in_bulk({spec.agent_id for spec in specs if spec.agent_id})}
+    lanes = {pk: Lanes(each, allow_missing) for pk, each in agents.items()}
+    now, room = timezone.now(), run.max_parallel
+    tasks = []
+    for position, spec in enumerate(specs):
+        of_task = _agent_of(spec, agent, agents)
+        free = not (spec.needs or spec.after) and room != 0
+        gate = Gate.FREE if room is None else Gate.PASSED if free else Gate.HELD
+        room = room - 1 if room and free else room
+        tasks.append(task_of(run, of_task, actor.user_id, spec, lanes[of_task.pk].place(spec), position, now, gate))
+    for position in {needed for spec in specs for needed in (*spec.needs, *spec.after)}:
+        tasks[position].awaited = True
     created = Task.objects.bulk_create(tasks, batch_size=_BATCH)
-    if sequential:
-        edges = [TaskDependency(task=task, needs=needed) for needed, task in itertools.pairwise(created)]
-        TaskDependency.objects.bulk_create(edges, batch_size=_BATCH)
+    _join(created, specs)
     return created
 
 
-def _task(
+def _agent_of(spec: TaskSpec, agent: Agent, agents: Mapping[int, Agent]) -> Agent:
+    if spec.agent_id is None:
+        return agent
+    if spec.agent_id not in agents:
+        raise NotFound(f"There is no agent {spec.agent_id}.")
+    return agents[spec.agent_id]
+
+
+def _join(tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> None:
+    edges, papers = [], []
+    for task, spec in zip(tasks, specs, strict=True):
+        edges += [TaskDependency(task=task, needs=tasks[position]) for position in spec.needs]
+        soft = set(spec.after) - set(spec.needs)
+        edges += [TaskDependency(task=task, needs=tasks[position], soft=True) for position in sorted(soft)]
+        papers += [Task.documents.through(task_id=task.pk, document_id=document) for document in spec.document_ids]
+    TaskDependency.objects.bulk_create(edges, batch_size=_BATCH)
+    Task.documents.through.objects.bulk_create(papers, batch_size=_BATCH)
+
+
+def task_of(
     run: Run,
     agent: Agent,
-    actor: Actor,
+    user_id: int | None,
     spec: TaskSpec,
-    lane: Lane,
-    note: str,
+    placed: Placed,
     position: int,
     now: datetime,
-    *,
-    blocked: bool,
+    gate: Gate = Gate.FREE,
 ) -> Task:
+    """One that is not stored yet. What its run holds back is blocked, but ready."""
+    waits = bool(spec.needs or spec.after)
     return Task(
         run=run,
         position=position,
-        owner_id=actor.user_id,
-        share=actor.user_id or 0,
+        step=spec.step,
+        owner_id=user_id,
+        share=user_id or 0,
         agent=agent,
         agent_name=agent.name,
-        lane=lane,
-        message=note,
+        lane=placed.lane,
+        message=placed.note,
         type=spec.type,
         title=spec.title.strip()[:160] or _title(spec),
-        status=TaskStatus.BLOCKED if blocked else TaskStatus.PENDING,
+        status=TaskStatus.BLOCKED if waits or gate == Gate.HELD else TaskStatus.PENDING,
+        gate=gate,
         priority=spec.priority,
         tags=list(spec.tags),
         client_ref=spec.client_ref,
         metadata=dict(spec.metadata),
         retried_from_id=spec.retried_from,
+        content_hash=spec.content_hash,
+        prefer_node_id=spec.prefer_node_id,
+        template=None if spec.template is None else dict(spec.template),
         line_at=now,
-        ready_at=None if blocked else now,
+        ready_at=None if waits else now,
         own_max_tries=spec.max_tries,
         max_tries=spec.max_tries or agent.max_tries or settings.DROVER_MAX_TRIES,
-        model_name=spec.model_name and lane.models[0],
+        model_name=spec.model_name and placed.lane.models[0],
         **_sent(agent, spec),
     )
 
@@ -202,108 +301,6 @@ def _title(spec: TaskSpec) -> str:
     else:
         text = spec.input if isinstance(spec.input, str) else spec.input[0]
     return next((line.strip()[:160] for line in text.splitlines() if line.strip()), spec.type)
-
-
-class _Lanes:
-    """Finds the lane of each task of one submission, asking the database once for each kind."""
-
-    def __init__(self, agent: Agent, allow_missing: bool) -> None:
-        self._agent = agent
-        self._models = AgentModels(
-            models=agent.models, default_model=agent.default_model, preferences=agent.routing_preferences
-        )
-        self._allow_missing = allow_missing
-        self._known = known_models()
-        self._sizes: dict[str, Any] = dict(ModelConfig.objects.values_list("model_name", "options__num_ctx"))
-        self._routes: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._found: dict[tuple[str, tuple[str, ...], int], Lane] = {}
-
-    def lane(self, spec: TaskSpec) -> tuple[Lane, str]:
-        """And a note for people where the task needs more context than usual. Who names a size gets that one."""
-        models, named = self._route(spec), spec.parameters.get("num_ctx")
-        size = self._size(named, models)
-        need = 0 if named is not None else _context_need(spec, self._agent)
-        if need <= size or not models:
-            return self._lane(spec.type, models, size), ""
-        models, room = with_room(models, self._known, need)
-        lane = self._lane(spec.type, models, max(size, bucket(room, default=size)))
-        return lane, _context_note(need, room, lane.num_ctx)
-
-    def _route(self, spec: TaskSpec) -> tuple[str, ...]:
-        key = (spec.type, spec.model_name)
-        if key not in self._routes:
-            found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
-            if not found.installed and not self._allow_missing:
-                raise self._unavailable(found, spec)
-            self._check_allowed(spec.model_name)
-            self._routes[key] = found.models
-        return self._routes[key]
-
-    def _lane(self, task_type: str, models: tuple[str, ...], size: int) -> Lane:
-        key = (task_type, models, size)
-        if key not in self._found:
-            self._found[key] = lane_of(self._agent, task_type, models, size)
-        return self._found[key]
-
-    def _size(self, named: int | None, models: Sequence[str]) -> int:
-        usual = self._agent.options.get("num_ctx") or (self._sizes.get(models[0]) if models else None)
-        return bucket(usual if named is None else named, default=settings.DROVER_DEFAULT_NUM_CTX)
-
-    def _check_allowed(self, wanted: str) -> None:
-        allowed = [full_name(name) for name in self._agent.models]
-        if wanted and allowed and full_name(wanted) not in allowed:
-            raise Unprocessable(
-                f"The agent {self._agent.name} may not use {wanted}; it may use {', '.join(allowed)}.",
-                model=wanted,
-                allowed=allowed,
-            )
-
-    def _unavailable(self, found: Route, spec: TaskSpec) -> ModelUnavailable:
-        names = ", ".join(found.models) or f"a model for {spec.type}"
-        return ModelUnavailable(
-            f"No node has {names}. {suggestion(found.models, self._known)}",
-            models=list(found.models),
-            installed=sorted(self._known),
-        )
-
-
-def _context_need(spec: TaskSpec, agent: Agent) -> int:
-    """Tokens of context for prompt, images, tools and answer; each text of an embedding is read by itself."""
-    if spec.type == TaskType.EMBED:
-        return max(needed_tokens([text]) for text in ([spec.input] if isinstance(spec.input, str) else spec.input))
-    texts = [agent.system_prompt, json.dumps(spec.tools, ensure_ascii=False) if spec.tools else ""]
-    if spec.messages is None:
-        texts.append(str(spec.input))
-    for message in spec.messages or ():
-        calls = message.get("tool_calls")
-        texts += [message.get("content", ""), json.dumps(calls, ensure_ascii=False) if calls else ""]
-    wanted = spec.parameters.get("num_predict", agent.options.get("num_predict", 0))
-    answer = wanted if 0 < wanted <= LONGEST_ANSWER else OUTPUT_TOKENS
-    return needed_tokens(texts, images=len(spec.images), answer=answer)
-
-
-def _context_note(need: int, room: int, num_ctx: int) -> str:
-    if need > room:
-        return f"About {need:,} tokens are more than the {room:,} that the model takes: the beginning is left out"
-    return f"A context of {num_ctx:,}, because prompt and answer take about {need:,} tokens"
-
-
-def lane_of(agent: Agent, task_type: str, models: Sequence[str], num_ctx: int) -> Lane:
-    """The queue for tasks of this agent and type that may use these models, made when it is first needed."""
-    key = hashlib.sha256(json.dumps([agent.pk, task_type, *models, num_ctx]).encode()).hexdigest()
-    fields = {"agent": agent, "type": task_type, "models": list(models), "num_ctx": num_ctx}
-    return Lane.objects.get_or_create(key=key, defaults=fields)[0]
-
-
-def known_models() -> dict[str, KnownModel]:
-    """What is installed on any enabled node, by full name; a node that is away still counts."""
-    rows = NodeModel.objects.filter(installed=True, node__enabled=True)
-    return {
-        name: KnownModel(name=name, capabilities=frozenset(capabilities), context_length=context)
-        for name, capabilities, context in rows.values_list(
-            "model__name", "model__capabilities", "model__context_length"
-        ).distinct()
-    }
 
 
 def _announce(run: Run, tasks: Sequence[Task]) -> None:

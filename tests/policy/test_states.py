@@ -17,8 +17,10 @@ from orchestration.policy.states import (
 MOVES = {
     ("blocked", "pending"),
     ("blocked", "failed"),
+    ("blocked", "completed"),
     ("blocked", "cancelled"),
     ("pending", "assigned"),
+    ("pending", "blocked"),
     ("pending", "failed"),
     ("pending", "cancelled"),
     ("assigned", "pending"),
@@ -31,6 +33,8 @@ MOVES = {
     ("running", "cancelled"),
     ("failed", "pending"),
     ("cancelled", "pending"),
+    ("failed", "blocked"),
+    ("cancelled", "blocked"),
 }
 
 

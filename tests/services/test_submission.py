@@ -39,7 +39,7 @@ def test_a_task_carries_what_it_needs_of_its_agent(as_bob: Actor, make_agent: Ca
     assert (task.title, task.client_ref, task.metadata, task.tags) == ("Name a river.", "r1", {"a": 1}, ["t"])
     assert (task.lane.models, task.lane.num_ctx) == (["llama3.2:latest"], 8192)
     assert task.ready_at is not None
-    assert AuditEntry.objects.get(action="run.submitted").detail == {"tasks": 1, "agent": "writer"}
+    assert AuditEntry.objects.get(action="run.submitted").detail == {"kind": "single", "tasks": 1, "agent": "writer"}
 
 
 def test_many_tasks_are_a_batch_in_a_few_statements(as_bob: Actor, agent: Agent, node: Node) -> None:

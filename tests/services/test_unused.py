@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from orchestration.models import Agent, Lane, Node, NodeVariant, Run, Task
-from orchestration.services import submission
+from orchestration.services import routes
 from orchestration.services.unused import forget_unused
 
 NOW = timezone.now()
@@ -42,7 +42,7 @@ def test_what_is_in_memory_backs_off_or_was_learned_lately_is_kept(node: Node) -
 
 def test_the_lanes_of_an_agent_go_with_it_once_its_tasks_are_gone(submit: Callable[..., Run], agent: Agent) -> None:
     submit("one")
-    submission.lane_of(agent, "chat", ["llama3.2:latest"], 4096)
+    routes.lane_of(agent, "chat", ["llama3.2:latest"], 4096)
     assert forget_unused(now=NOW) == 0
     agent.delete()
     assert forget_unused(now=NOW) == 1

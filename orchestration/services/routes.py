@@ -1,0 +1,129 @@
+"""Which lane a task goes into: the models that may do it, and the context that it needs."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from orchestration.errors import ModelUnavailable, Unprocessable
+from orchestration.models import Agent, Lane, ModelConfig, NodeModel
+from orchestration.policy.context import bucket, needed_tokens
+from orchestration.policy.estimates import OUTPUT_TOKENS
+from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion, with_room
+from orchestration.policy.states import TaskType
+from orchestration.services.specs import TaskSpec
+
+LONGEST_ANSWER = 8192
+"""Tokens. A larger ``num_predict`` is meant as a bound, not as what the answer will take."""
+
+
+class Placed(NamedTuple):
+    """``note``: for people, where the task needs more context than usual."""
+
+    lane: Lane
+    note: str = ""
+
+
+class Lanes:
+    """Finds the lane of each task of one submission, asking the database once for each kind."""
+
+    def __init__(self, agent: Agent, allow_missing: bool) -> None:
+        self._agent = agent
+        self._models = AgentModels(
+            models=agent.models, default_model=agent.default_model, preferences=agent.routing_preferences
+        )
+        self._allow_missing = allow_missing
+        self._known = known_models()
+        self._sizes: dict[str, Any] = dict(ModelConfig.objects.values_list("model_name", "options__num_ctx"))
+        self._routes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._found: dict[tuple[str, tuple[str, ...], int, int | None], Lane] = {}
+
+    def place(self, spec: TaskSpec) -> Placed:
+        """Raises ModelUnavailable, Unprocessable. Who names a size gets that one."""
+        models, named = self._route(spec), spec.parameters.get("num_ctx")
+        size = self._size(named, models)
+        need = 0 if named is not None else _context_need(spec, self._agent)
+        if need <= size or not models:
+            return Placed(self._lane(spec, models, size))
+        models, room = with_room(models, self._known, need)
+        lane = self._lane(spec, models, max(size, bucket(room, default=size)))
+        return Placed(lane, _context_note(need, room, lane.num_ctx))
+
+    def _route(self, spec: TaskSpec) -> tuple[str, ...]:
+        key = (spec.type, spec.model_name)
+        if key not in self._routes:
+            found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
+            if not found.installed and not self._allow_missing:
+                raise self._unavailable(found, spec)
+            self._check_allowed(spec.model_name)
+            self._routes[key] = found.models
+        return self._routes[key]
+
+    def _lane(self, spec: TaskSpec, models: tuple[str, ...], size: int) -> Lane:
+        key = (spec.type, models, size, spec.node_id)
+        if key not in self._found:
+            self._found[key] = lane_of(self._agent, spec.type, models, size, node_id=spec.node_id)
+        return self._found[key]
+
+    def _size(self, named: int | None, models: Sequence[str]) -> int:
+        usual = self._agent.options.get("num_ctx") or (self._sizes.get(models[0]) if models else None)
+        return bucket(usual if named is None else named, default=settings.DROVER_DEFAULT_NUM_CTX)
+
+    def _check_allowed(self, wanted: str) -> None:
+        allowed = [full_name(name) for name in self._agent.models]
+        if wanted and allowed and full_name(wanted) not in allowed:
+            raise Unprocessable(
+                f"The agent {self._agent.name} may not use {wanted}; it may use {', '.join(allowed)}.",
+                model=wanted,
+                allowed=allowed,
+            )
+
+    def _unavailable(self, found: Route, spec: TaskSpec) -> ModelUnavailable:
+        names = ", ".join(found.models) or f"a model for {spec.type}"
+        return ModelUnavailable(
+            f"No node has {names}. {suggestion(found.models, self._known)}",
+            models=list(found.models),
+            installed=sorted(self._known),
+        )
+
+
+def _context_need(spec: TaskSpec, agent: Agent) -> int:
+    """Tokens of context for prompt, images, tools and answer; each text of an embedding is read by itself."""
+    if spec.type == TaskType.EMBED:
+        return max(needed_tokens([text]) for text in ([spec.input] if isinstance(spec.input, str) else spec.input))
+    texts = [agent.system_prompt, json.dumps(spec.tools, ensure_ascii=False) if spec.tools else ""]
+    if spec.messages is None:
+        texts.append(str(spec.input))
+    for message in spec.messages or ():
+        calls = message.get("tool_calls")
+        texts += [message.get("content", ""), json.dumps(calls, ensure_ascii=False) if calls else ""]
+    wanted = spec.parameters.get("num_predict", agent.options.get("num_predict", 0))
+    answer = wanted if 0 < wanted <= LONGEST_ANSWER else OUTPUT_TOKENS
+    return needed_tokens(texts, images=len(spec.images), answer=answer)
+
+
+def _context_note(need: int, room: int, num_ctx: int) -> str:
+    if need > room:
+        return f"About {need:,} tokens are more than the {room:,} that the model takes: the beginning is left out"
+    return f"A context of {num_ctx:,}, because prompt and answer take about {need:,} tokens"
+
+
+def lane_of(agent: Agent, task_type: str, models: Sequence[str], num_ctx: int, *, node_id: int | None = None) -> Lane:
+    """The queue for tasks of this agent and type that may use these models, made when it is first needed."""
+    parts = [agent.pk, task_type, *models, num_ctx, *([f"node {node_id}"] if node_id else [])]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    fields = {"agent": agent, "type": task_type, "models": list(models), "num_ctx": num_ctx, "node_id": node_id}
+    return Lane.objects.get_or_create(key=key, defaults=fields)[0]
+
+
+def known_models() -> dict[str, KnownModel]:
+    """What is installed on any enabled node, by full name; a node that is away still counts."""
+    rows = NodeModel.objects.filter(installed=True, node__enabled=True)
+    return {
+        name: KnownModel(name=name, capabilities=frozenset(capabilities), context_length=context)
+        for name, capabilities, context in rows.values_list(
+            "model__name", "model__capabilities", "model__context_length"
+        ).distinct()
+    }
