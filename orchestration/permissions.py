@@ -30,6 +30,9 @@ class Action(StrEnum):
     DELETE_TASK = "task.delete"
     EDIT_AGENT = "agent.edit"
     PAUSE_AGENT = "agent.pause"
+    EDIT_CONVERSATION = "conversation.edit"
+    PIN_MEMORY = "memory.pin"
+    EDIT_MEMORY = "memory.edit"
     EDIT_NODE = "node.edit"
     EDIT_MODEL = "model.edit"
     PAUSE_FOR_ALL = "queue.pause"
@@ -46,6 +49,9 @@ _REQUIRED: dict[Action, Role] = {
     Action.DELETE_TASK: Role.OPERATOR,
     Action.EDIT_AGENT: Role.OPERATOR,
     Action.PAUSE_AGENT: Role.OPERATOR,
+    Action.EDIT_CONVERSATION: Role.OPERATOR,
+    Action.PIN_MEMORY: Role.OPERATOR,
+    Action.EDIT_MEMORY: Role.OPERATOR,
     Action.EDIT_NODE: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
     Action.PAUSE_FOR_ALL: Role.MAINTAINER,

@@ -37,11 +37,14 @@ class Turn(db.Model):
     parent = db.ForeignKey("self", null=True, blank=True, on_delete=db.CASCADE, related_name="branches")
     text = db.TextField()
     images = db.JSONField(default=list, blank=True)
+    image_count = db.PositiveSmallIntegerField(default=0)
     task = db.OneToOneField(Task, null=True, blank=True, on_delete=db.SET_NULL, related_name="turn")
+    remembers = db.BooleanField(default=False, help_text="Its answer may note facts, and has not been read for them.")
     created_at = db.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["id"]
+        indexes = [db.Index(fields=["task"], name="turn_remembers", condition=db.Q(remembers=True))]
 
     def __str__(self) -> str:
         return f"turn {self.pk}"
@@ -64,3 +67,8 @@ class Memory(db.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose it is for permissions: who pinned it, or in whose conversation the agent noted it."""
+        return self.author_id
