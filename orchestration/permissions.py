@@ -29,10 +29,13 @@ class Action(StrEnum):
     EDIT_TASK = "task.edit"
     DELETE_TASK = "task.delete"
     EDIT_AGENT = "agent.edit"
+    EDIT_WORKFLOW = "workflow.edit"
     PAUSE_AGENT = "agent.pause"
     EDIT_CONVERSATION = "conversation.edit"
     PIN_MEMORY = "memory.pin"
     EDIT_MEMORY = "memory.edit"
+    START_BENCHMARK = "benchmark.start"
+    VOTE = "comparison.vote"
     EDIT_NODE = "node.edit"
     EDIT_MODEL = "model.edit"
     PAUSE_FOR_ALL = "queue.pause"
@@ -48,10 +51,13 @@ _REQUIRED: dict[Action, Role] = {
     Action.EDIT_TASK: Role.OPERATOR,
     Action.DELETE_TASK: Role.OPERATOR,
     Action.EDIT_AGENT: Role.OPERATOR,
+    Action.EDIT_WORKFLOW: Role.OPERATOR,
     Action.PAUSE_AGENT: Role.OPERATOR,
     Action.EDIT_CONVERSATION: Role.OPERATOR,
     Action.PIN_MEMORY: Role.OPERATOR,
     Action.EDIT_MEMORY: Role.OPERATOR,
+    Action.START_BENCHMARK: Role.OPERATOR,
+    Action.VOTE: Role.OPERATOR,
     Action.EDIT_NODE: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
     Action.PAUSE_FOR_ALL: Role.MAINTAINER,

@@ -16,6 +16,7 @@ class NodeVariant(models.Model):
     num_ctx = models.PositiveIntegerField()
     tokens_per_second = models.FloatField(null=True, blank=True, help_text="Of a single stream alone on the node.")
     load_seconds = models.FloatField(null=True, blank=True)
+    last_load_seconds = models.FloatField(null=True, blank=True, help_text="Of the load that loaded_at ended.")
     run_seconds = models.FloatField(null=True, blank=True)
     size_bytes = models.BigIntegerField(null=True, blank=True, help_text="In memory, as the server told.")
     slots = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Learned; empty: as the node says.")

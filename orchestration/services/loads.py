@@ -146,10 +146,11 @@ def _note_load(
 ) -> None:
     variant, _ = NodeVariant.objects.get_or_create(node=node, model_name=plan.model_name, num_ctx=num_ctx)
     variant.loaded_at = now
+    variant.last_load_seconds = seconds
     variant.size_bytes = shown.size_bytes if shown else variant.size_bytes
     if seconds is not None and shown:
         variant.load_seconds = load_mean(variant.load_seconds, seconds)
-    variant.save(update_fields=["loaded_at", "size_bytes", "load_seconds"])
+    variant.save(update_fields=["loaded_at", "last_load_seconds", "size_bytes", "load_seconds"])
     sizes = {num_ctx} if num_ctx < plan.num_ctx else {num_ctx, plan.num_ctx}
     failed = NodeVariant.objects.filter(node=node, model_name=plan.model_name, num_ctx__in=sizes)
     failed.update(load_failures=0, load_not_before=None, load_error="")
