@@ -16,6 +16,8 @@ DroverError
 ├── TooManyWaiting               429  the bound on waiting tasks is reached; has retry_after
 ├── InternalError                500  a fault of Drover's own; the log has it
 ├── TimedOut                     504  an attempt took longer than its limit
+├── ExtensionFailed              502  an installed extension is broken, failed or did not answer
+├── InvalidAnswer                502  a model's answer is not the JSON that was asked for
 └── OllamaError                  502  a call to a node did not end well
     ├── Unreachable                   no connection, or lost before the first object
     ├── Refused                       an HTTP error before the stream began; has status
@@ -101,6 +103,16 @@ class InternalError(DroverError):
 class TimedOut(DroverError):
     code = "timeout"
     http_status = 504
+
+
+class ExtensionFailed(DroverError):
+    code = "extension_failed"
+    http_status = 502
+
+
+class InvalidAnswer(DroverError):
+    code = "invalid_answer"
+    http_status = 502
 
 
 class OllamaError(DroverError):
