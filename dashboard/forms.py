@@ -14,11 +14,11 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field, whole_field
-from orchestration.api.bodies import read_json
 from orchestration.errors import DroverError, InvalidInput, NotAllowed
 from orchestration.models import Agent, ModelConfig, Node, Task
 from orchestration.payloads import AgentPayload
 from orchestration.policy.states import AgentKind, Priority, TaskType
+from orchestration.policy.strict_json import read_json
 from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
 from orchestration.services.tries import RETRY_FIELDS
 

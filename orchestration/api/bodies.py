@@ -1,8 +1,5 @@
 """How a request's body is read: JSON with nothing in it that a database cannot keep, then a shape with known fields."""
 
-import json
-import math
-from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -14,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from orchestration.errors import InvalidInput
+from orchestration.policy.strict_json import read_json
 
-DEEPEST = 100
-"""Objects and lists inside one another."""
 NAME_SHOWN = 80
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -48,62 +44,6 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         return read_json(request.body)  # type: ignore[no-any-return]
-
-
-def read_json(text: bytes) -> Any:
-    """Raises InvalidInput for what cannot be kept, ValueError or RecursionError for what is no JSON at all."""
-    data = json.loads(text.decode(), parse_constant=_refuse_constant, parse_float=_finite)
-    _refuse_deep(data)
-    if b"\\u" in text or b"\x00" in text:
-        _refuse_unstorable(data)
-    return data
-
-
-def _refuse_constant(name: str) -> None:
-    raise InvalidInput(f"This is not valid JSON: {name} is not a number there.")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise InvalidInput(f"The number {digits[:40]} is too large.")
-    return number
-
-
-def _refuse_deep(data: Any) -> None:
-    """What can just be read could not be written again, to the database or into a page, with more on the stack."""
-    level = [data]
-    for _ in range(DEEPEST):
-        level = [part for item in level for part in _parts(item) if isinstance(part, dict | list)]
-        if not level:
-            return
-    raise InvalidInput("This is nested too deeply.")
-
-
-def _parts(item: Any) -> Iterable[Any]:
-    return item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-
-
-def _refuse_unstorable(data: Any) -> None:
-    for text in _texts(data):
-        if "\x00" in text:
-            raise InvalidInput("A text contains the character NUL (\\u0000), which cannot be stored.")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInput("A text contains half of a surrogate pair (\\ud800 to \\udfff).") from error
-
-
-def _texts(data: Any) -> Iterator[str]:
-    waiting = [data]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            waiting += [*item.keys(), *item.values()]
-        elif isinstance(item, list):
-            waiting += item
 
 
 def read_body(request: HttpRequest, shape: type[Shape]) -> Shape:

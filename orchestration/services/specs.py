@@ -22,17 +22,30 @@ MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Papers:
+    """What documents put into a prompt: ``passages``, or only the ``tokens`` kept free for those that are chosen when
+    the tasks with the ids ``awaits``, of other runs, have ended."""
+
+    passages: Sequence[Mapping[str, Any]] = ()
+    note: str = ""
+    tokens: int = 0
+    awaits: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """One task as asked for. ``parameters`` are Ollama options; ``images`` are base64.
+    """One task as asked for. ``parameters`` are Ollama options; ``images`` are base64; ``system`` None is the agent's.
 
     ``needs`` and ``after`` are positions of earlier tasks of the same submission: those that must complete, and those
     that must only have ended. ``template``: what services/steps.py fills in when they have. ``node_id``: the only node
-    that may run it; ``prefer_node_id`` is a wish.
+    that may run it; ``prefer_node_id`` is a wish. ``context``: texts with names to base the answer on, beside the
+    documents; ``context_tokens``: how much of the prompt they may take. On submission ``papers`` is made of these.
     """
 
     type: str
     input: str | list[str] = ""
     messages: list[dict[str, Any]] | None = None
+    system: str | None = None
     model_name: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     priority: int = Priority.NORMAL
@@ -57,6 +70,9 @@ class TaskSpec:
     prefer_node_id: int | None = None
     content_hash: str = ""
     document_ids: Sequence[int] = ()
+    context: Sequence[Mapping[str, str]] = ()
+    context_tokens: int | None = None
+    papers: Papers = field(default_factory=Papers)
 
 
 def checked(spec: TaskSpec) -> TaskSpec:
@@ -94,6 +110,8 @@ def _check_content(spec: TaskSpec) -> None:
         raise InvalidInput("input is a text; only embed takes a list.", field="input")
     elif not spec.input.strip():
         raise InvalidInput("input is empty: say what the model should do.", field="input")
+    if (spec.context or spec.document_ids) and spec.type == TaskType.EMBED:
+        raise InvalidInput("A task of type embed takes no context: it answers nothing.", field="context")
     if spec.images and spec.type == TaskType.EMBED:
         raise InvalidInput("embed takes texts, no images.", field="images")
 
@@ -112,7 +130,7 @@ def _check_messages(messages: Sequence[Any]) -> None:
 
 def _check_size(spec: TaskSpec) -> None:
     texts = [spec.input] if isinstance(spec.input, str) else list(spec.input)
-    texts += [message.get("content", "") for message in spec.messages or ()]
+    texts += [spec.system or "", *(message.get("content", "") for message in spec.messages or ())]
     length, most = sum(map(len, texts)), settings.DROVER_MAX_PROMPT_CHARS
     if length > most:
         raise PayloadTooLarge(f"The prompt has {length:,} characters; at most {most:,} are taken.", field="input")
