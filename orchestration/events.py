@@ -30,8 +30,8 @@ RATES = "drover:rates"
 ATTEMPT_STREAM_SECONDS = 3600
 
 Event = tuple[str, Mapping[str, Any]]
-"""(kind, payload). Kinds: task, tasks (only the ids), tasks_added, tasks_changed, task_deleted, node, model, agent,
-pause, plans, load, progress, notice."""
+"""(kind, payload). Kinds: task, tasks (only the ids), tasks_added, tasks_changed, task_deleted, run (its own fields),
+node, model, agent, pause, plans, load, progress, notice."""
 
 
 def attempt_stream(attempt_id: int) -> str:

@@ -27,7 +27,7 @@ from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.queue import AttemptJob
-from orchestration.services import grants, lanes, learning, plans, processes, setbacks, tasks, unused
+from orchestration.services import grants, lanes, learning, plans, processes, runs, setbacks, steps, unused
 from orchestration.services.again import was_resolved
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
         transaction.on_commit(lambda: queue.run_attempts(jobs), robust=True)  # before whoever watches is told
         if holder and not processes.renew_role(role=SCHEDULER_ROLE, holder=holder, lease=LEADER_LEASE, now=now):
             return Pass(held=False)
-        tasks.promote(now=now)
+        steps.promote(now=now)
         view = fleet_view(now, lessons)
         decision = decide(view) if redis_answers else without_redis(view)
         jobs += grants.assign(grants=decision.grants, now=now)
@@ -185,6 +185,7 @@ class Scheduler:
         self._lessons = read_lessons(now, self._lessons)
         move_log()
         processes.forget_dead_workers(now=now)
+        runs.keep_limits(now=now)
         if self._cleared_at is None or now - self._cleared_at > CLEAR_EVERY:
             self._cleared_at = now
             unused.forget_unused(now=now)

@@ -49,6 +49,9 @@ class TaskRow(TypedDict):
     agent_id: int | None
     owner: str | None
     owner_id: int | None
+    position: int
+    step: str
+    parent_id: int | None
     model: str | None
     node: str | None
     progress: int
@@ -123,6 +126,13 @@ class TaskPayload(TypedDict):
     metrics: Metrics
     retried_from: int | None
     version: int
+    position: int
+    step: str
+    parent_id: int | None
+    skipped_because: str | None
+    routing_reason: str | None
+    fallbacks: list[str]
+    passages: list[Any]
     attempt_list: NotRequired[list[AttemptPayload]]
 
 
@@ -137,7 +147,7 @@ def state_of(task: Task, phase: str = "") -> str:
     """The word of the state language: what a person is shown, with an icon and a colour."""
     match TaskStatus(task.status):
         case TaskStatus.BLOCKED:
-            return "blocked"
+            return "blocked" if task.ready_at is None else "held"
         case TaskStatus.PENDING:
             return "retrying" if task.not_before and task.attempt_count else "waiting"
         case TaskStatus.ASSIGNED | TaskStatus.RUNNING if task.cancel_requested_at:
@@ -146,6 +156,8 @@ def state_of(task: Task, phase: str = "") -> str:
             return "starting"
         case TaskStatus.RUNNING:
             return phase if phase in (Phase.LOADING, Phase.PREFILL, Phase.GENERATING) else "starting"
+        case TaskStatus.COMPLETED if task.skipped_because:
+            return "skipped"
         case ended:
             return ended.value
 
@@ -173,6 +185,9 @@ def task_row(task: Task, *, progress: Progress | None = None, wait: Wait | None 
         agent_id=task.agent_id,
         owner=owner_name(task),
         owner_id=task.owner_id,
+        position=task.position,
+        step=task.step,
+        parent_id=task.parent_id,
         model=task.model_used or task.model_name or None,
         node=task.node_name or None,
         progress=live["progress"],
@@ -273,6 +288,13 @@ def task_payload(task: Task, *, progress: Progress | None = None, wait: Wait | N
         metrics=metrics(task),
         retried_from=task.retried_from_id,
         version=task.version,
+        position=task.position,
+        step=task.step,
+        parent_id=task.parent_id,
+        skipped_because=task.skipped_because or None,
+        routing_reason=task.routing_reason or None,
+        fallbacks=task.fallbacks,
+        passages=task.passages,
     )
 
 

@@ -10,6 +10,8 @@ class OwnWaits(StrEnum):
     """Reasons of one task, beside those of its lane."""
 
     STEP = "step"
+    RUN_PAUSED = "run_paused"
+    RUN_LIMIT = "run_limit"
     BACKING_OFF = "backing_off"
     STARTING = "starting"
     UNDECIDED = "undecided"
@@ -31,6 +33,8 @@ _NEXT: dict[str, str] = {
     Waits.DRAINING: "What still runs there ends first, then {model} is loaded. Nothing else starts there meanwhile.",
     Waits.BUSY: "It starts when a slot is free. Where the line lasts longer than a load, another node loads the model.",
     OwnWaits.STEP: "It starts when that step has completed.",
+    OwnWaits.RUN_PAUSED: "It starts when somebody resumes its run; what runs already goes on.",
+    OwnWaits.RUN_LIMIT: "It starts when another task of its run ends. The limit can be changed while it runs.",
     OwnWaits.BACKING_OFF: "It is tried again by itself, on another node where that can help.",
     OwnWaits.STARTING: "A worker takes it now.",
     OwnWaits.UNDECIDED: "The scheduler looks at it within a second. If this stays, no scheduler is running.",

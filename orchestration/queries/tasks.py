@@ -13,7 +13,7 @@ from orchestration import events, payloads
 from orchestration.errors import InvalidInput, NotFound
 from orchestration.models import Run, Task
 from orchestration.payloads import PUBLIC_STATUS, Progress, RunPayload, TaskPayload, TaskRow
-from orchestration.policy.states import UNFINISHED, Priority, TaskStatus
+from orchestration.policy.states import UNFINISHED, Priority, RunKind, TaskStatus
 from orchestration.queries.filters import STATUSES, TaskFilter
 from orchestration.queries.ids import id_of
 from orchestration.queries.waiting import waits
@@ -186,11 +186,18 @@ def run_detail(run_id: int) -> RunPayload:
     return detail
 
 
-def runs(*, limit: int = 50, cursor: str | None = None) -> tuple[list[RunPayload], str | None]:
+def run_summary(run_id: int) -> RunPayload:
+    """The run with its counts, without its tasks."""
+    return payloads.run(get_run(run_id), counts=run_counts(run_id))
+
+
+def runs(
+    *, limit: int = 50, cursor: str | None = None, kind: RunKind | None = None
+) -> tuple[list[RunPayload], str | None]:
     """Runs newest first with their counts, and the cursor to older ones."""
     limit = max(1, min(limit, MOST_ROWS))
     _, at = _read_cursor(cursor)
-    rows = Run.objects.select_related("owner")
+    rows = Run.objects.select_related("owner").filter(**({"kind": kind} if kind else {}))
     found = list((rows.filter(pk__lt=at) if at else rows)[: limit + 1])
     counts: dict[int, list[tuple[str, int]]] = {}
     grouped = Task.objects.filter(run__in=found[:limit]).order_by().values_list("run_id", "status")

@@ -11,13 +11,13 @@ from datetime import datetime
 from django.db.models import Count
 from django.utils import timezone
 
-from orchestration.models import Attempt, Task, TaskDependency, User
+from orchestration.models import Attempt, Run, Task, TaskDependency, User
 from orchestration.payloads import Wait, WaitingPayload
 from orchestration.policy import outlook
 from orchestration.policy.decision import Waits
 from orchestration.policy.outlook import Ahead, Start
 from orchestration.policy.prospects import OwnWaits
-from orchestration.policy.states import UNFINISHED, PauseKind, TaskStatus
+from orchestration.policy.states import UNFINISHED, Gate, PauseKind, TaskStatus
 from orchestration.queries.lanes import pace_of
 from orchestration.queries.line import places
 from orchestration.queries.pauses import Paused, words
@@ -65,6 +65,7 @@ def waits(tasks: Sequence[Task], *, now: datetime | None = None) -> dict[int, Wa
     """By task id, for those that wait. Needs ``lane`` selected."""
     now = now or timezone.now()
     found = _steps([task.pk for task in tasks if task.status == TaskStatus.BLOCKED])
+    found |= _held([task for task in tasks if task.status == TaskStatus.BLOCKED and task.ready_at])
     pending = [task for task in tasks if task.status == TaskStatus.PENDING]
     if pending:
         around = _around(pending, now)
@@ -194,6 +195,20 @@ def _steps(task_ids: Collection[int]) -> dict[int, Wait]:
     for task_id, position, title in edges.values_list("task_id", "needs__position", "needs__title"):
         needed.setdefault(task_id, []).append((position, title))
     return {task_id: _plain(OwnWaits.STEP, _step_words(sorted(steps))) for task_id, steps in needed.items()}
+
+
+def _held(tasks: Sequence[Task]) -> dict[int, Wait]:
+    """Ready, but their run is paused or has as many in flight as it may."""
+    runs = Run.objects.in_bulk({task.run_id for task in tasks}) if tasks else {}
+    words = {pk: _run_words(run) for pk, run in runs.items()}
+    return {task.pk: words[task.run_id] for task in tasks if task.run_id in words}
+
+
+def _run_words(run: Run) -> Wait:
+    if run.paused_at is not None:
+        return _plain(OwnWaits.RUN_PAUSED, f"Run paused by {run.paused_by_name}")
+    passed = run.tasks.filter(gate=Gate.PASSED, status__in=UNFINISHED).count()
+    return _plain(OwnWaits.RUN_LIMIT, f"Limit of this run {passed}/{run.max_parallel}")
 
 
 def _step_words(steps: Sequence[tuple[int, str]]) -> str:

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from orchestration.errors import ModelUnavailable, Unprocessable
-from orchestration.models import Agent, Lane, ModelConfig, NodeModel
+from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Task
 from orchestration.policy.context import bucket, needed_tokens
 from orchestration.policy.estimates import OUTPUT_TOKENS
+from orchestration.policy.passages import tokens_of
 from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion, with_room
 from orchestration.policy.states import TaskType
-from orchestration.services.specs import TaskSpec
+from orchestration.services.specs import Papers, TaskSpec
 
 LONGEST_ANSWER = 8192
 """Tokens. A larger ``num_predict`` is meant as a bound, not as what the answer will take."""
@@ -44,7 +45,9 @@ class Lanes:
         """Raises ModelUnavailable, Unprocessable. Who names a size gets that one."""
         models, named = self._route(spec), spec.parameters.get("num_ctx")
         size = self._size(named, models)
-        need = 0 if named is not None else _context_need(spec, self._agent)
+        options = {**self._agent.options, **spec.parameters}
+        system = self._agent.system_prompt if spec.system is None else spec.system
+        need = 0 if named is not None else _context_need(spec, system, options)
         if need <= size or not models:
             return Placed(self._lane(spec, models, size))
         models, room = with_room(models, self._known, need)
@@ -89,19 +92,36 @@ class Lanes:
         )
 
 
-def _context_need(spec: TaskSpec, agent: Agent) -> int:
+def lane_with_room(task: Task, fields: Mapping[str, Any]) -> Placed:
+    """The lane of a step that is filled in with ``fields``: the same models, more context where it needs more."""
+    lane, agent = task.lane, task.agent
+    if agent is None or not lane.models or "num_ctx" in task.parameters:
+        return Placed(lane)
+    content = {name: fields.get(name, getattr(task, name)) for name in ("input", "messages", "tools", "images")}
+    papers = Papers(tokens=tokens_of(fields.get("passages", task.passages)))
+    spec = TaskSpec(type=task.type, papers=papers, **content)
+    need = _context_need(spec, fields.get("system_prompt", task.system_prompt), task.options)
+    if need <= lane.num_ctx:
+        return Placed(lane)
+    models, room = with_room(lane.models, known_models(), need)
+    size = max(lane.num_ctx, bucket(room, default=lane.num_ctx))
+    grown = lane_of(agent, task.type, models, size, node_id=lane.node_id)
+    return Placed(grown, _context_note(need, room, grown.num_ctx))
+
+
+def _context_need(spec: TaskSpec, system: str, options: Mapping[str, Any]) -> int:
     """Tokens of context for prompt, images, tools and answer; each text of an embedding is read by itself."""
     if spec.type == TaskType.EMBED:
         return max(needed_tokens([text]) for text in ([spec.input] if isinstance(spec.input, str) else spec.input))
-    texts = [agent.system_prompt, json.dumps(spec.tools, ensure_ascii=False) if spec.tools else ""]
+    texts = [system, json.dumps(spec.tools, ensure_ascii=False) if spec.tools else ""]
     if spec.messages is None:
         texts.append(str(spec.input))
     for message in spec.messages or ():
         calls = message.get("tool_calls")
         texts += [message.get("content", ""), json.dumps(calls, ensure_ascii=False) if calls else ""]
-    wanted = spec.parameters.get("num_predict", agent.options.get("num_predict", 0))
+    wanted = options.get("num_predict", 0)
     answer = wanted if 0 < wanted <= LONGEST_ANSWER else OUTPUT_TOKENS
-    return needed_tokens(texts, images=len(spec.images), answer=answer)
+    return needed_tokens(texts, images=len(spec.images), answer=answer) + spec.papers.tokens
 
 
 def _context_note(need: int, room: int, num_ctx: int) -> str:

@@ -1,7 +1,7 @@
 """Submitting: one task or thousands become a run, with what they need of their agent frozen into each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
+from orchestration.services.passages import prepared
 from orchestration.services.quoting import quoting
 from orchestration.services.routes import Lanes, Placed
 from orchestration.services.specs import TaskSpec, checked
@@ -105,7 +106,8 @@ def submit_run(
     wanted = _checked_all(specs)
     try:
         with transaction.atomic():
-            _check_room(actor, len(wanted))
+            check_room(actor, len(wanted))
+            wanted = _with_papers(actor, agent, wanted)
             run = _run(actor, agent, plan, wanted, idempotency_key, request_hash)
             tasks = _create(run, agent, actor, wanted, allow_missing_models)
             audit.record(actor, "run.submitted", run, kind=run.kind, tasks=len(tasks), agent=agent.name)
@@ -177,7 +179,8 @@ def _checked_all(specs: Sequence[TaskSpec]) -> list[TaskSpec]:
     return wanted
 
 
-def _check_room(actor: Actor, count: int) -> None:
+def check_room(actor: Actor, count: int) -> None:
+    """Raises TooManyWaiting."""
     unfinished = Task.objects.filter(status__in=UNFINISHED)
     bounds = [
         (unfinished, settings.DROVER_MAX_WAITING, "in all"),
@@ -201,7 +204,7 @@ def _create(run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], all
     tasks = []
     for position, spec in enumerate(specs):
         of_task = _agent_of(spec, agent, agents)
-        free = not (spec.needs or spec.after) and room != 0
+        free = not _waits(spec) and room != 0
         gate = Gate.FREE if room is None else Gate.PASSED if free else Gate.HELD
         room = room - 1 if room and free else room
         tasks.append(task_of(run, of_task, actor.user_id, spec, lanes[of_task.pk].place(spec), position, now, gate))
@@ -226,9 +229,33 @@ def _join(tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> None:
         edges += [TaskDependency(task=task, needs=tasks[position]) for position in spec.needs]
         soft = set(spec.after) - set(spec.needs)
         edges += [TaskDependency(task=task, needs=tasks[position], soft=True) for position in sorted(soft)]
+        edges += [TaskDependency(task=task, needs_id=helper, soft=True) for helper in spec.papers.awaits]
         papers += [Task.documents.through(task_id=task.pk, document_id=document) for document in spec.document_ids]
     TaskDependency.objects.bulk_create(edges, batch_size=_BATCH)
     Task.documents.through.objects.bulk_create(papers, batch_size=_BATCH)
+
+
+def _waits(spec: TaskSpec) -> bool:
+    return bool(spec.needs or spec.after or spec.papers.awaits)
+
+
+def _with_papers(actor: Actor, agent: Agent, specs: Sequence[TaskSpec]) -> list[TaskSpec]:
+    """With what documents put into the prompts. What is too long is embedded first by tasks of a run of their own:
+    neither their vectors nor their failing are any concern of the run that was asked for."""
+    ready = prepared(agent, specs)
+    helpers = [item.helper for item in ready if item.helper]
+    if not helpers:
+        return [item.spec for item in ready]
+    run = _run(actor, agent, RunPlan(kind=RunKind.SINGLE, title=helpers[0].title), helpers, None, "")
+    tasks = _create(run, agent, actor, helpers, False)
+    Task.objects.filter(run=run).update(awaited=True)
+    _announce(run, tasks)
+    ids = iter([task.pk for task in tasks])
+    return [_after(item.spec, next(ids)) if item.helper else item.spec for item in ready]
+
+
+def _after(spec: TaskSpec, helper_id: int) -> TaskSpec:
+    return replace(spec, papers=replace(spec.papers, awaits=[helper_id]))
 
 
 def task_of(
@@ -242,7 +269,7 @@ def task_of(
     gate: Gate = Gate.FREE,
 ) -> Task:
     """One that is not stored yet. What its run holds back is blocked, but ready."""
-    waits = bool(spec.needs or spec.after)
+    waits = _waits(spec)
     return Task(
         run=run,
         position=position,
@@ -281,7 +308,7 @@ def _sent(agent: Agent, spec: TaskSpec) -> dict[str, Any]:
     return {
         "timeout_seconds": spec.timeout_seconds or agent.timeout_seconds,
         "keep_alive_seconds": spec.keep_alive_seconds,
-        "system_prompt": agent.system_prompt,
+        "system_prompt": agent.system_prompt if spec.system is None else spec.system,
         "input": spec.input,
         "messages": spec.messages,
         "parameters": dict(spec.parameters),
@@ -290,6 +317,8 @@ def _sent(agent: Agent, spec: TaskSpec) -> dict[str, Any]:
         "tools": spec.tools,
         "think": spec.think,
         "images": list(spec.images),
+        "passages": list(spec.papers.passages),
+        "passages_note": spec.papers.note,
     }
 
 

@@ -1,37 +1,34 @@
-"""Tasks as people handle them: cancelled, retried, edited, deleted; and the steps of a run that become ready."""
+"""Tasks as people handle them: cancelled, retried, edited, deleted."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import F
 from django.utils import timezone
 
 from orchestration import events, queue
 from orchestration.errors import Conflict, NotFound
-from orchestration.models import Attempt, Run, Task, TaskDependency
+from orchestration.models import Attempt, Run, Task
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
 from orchestration.services import audit
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
+from orchestration.services.resume import put_back
 from orchestration.services.specs import TaskSpec, check_priority, check_tags
+from orchestration.services.steps import tell_those_behind
 from orchestration.services.submission import submit
 
 __all__ = [
     "TaskSpec",
     "cancel",
-    "cancel_run",
     "delete_ended",
     "edit_waiting",
-    "promote",
     "retry",
     "submit",
 ]
-
-
-_PROMOTED_AT_ONCE = 500
 
 
 @atomic_again
@@ -42,30 +39,14 @@ def cancel(*, actor: Actor, task_id: int) -> Task:
     """
     task = _get(task_id)
     require(actor, Action.CANCEL_TASK, task)
-    if not _stop(task, timezone.now()):
+    if not stop(task, timezone.now()):
         raise Conflict(f"Task {task_id} has already ended.", status=_get(task_id).status)
     audit.record(actor, "task.cancelled", task)
     announce_tasks([task_id], wake=True)
     return _get(task_id)
 
 
-@atomic_again
-def cancel_run(*, actor: Actor, run_id: int) -> int:
-    """Cancels whatever of the run has not ended. The number of tasks."""
-    run = Run.objects.filter(pk=run_id).first()
-    if run is None:
-        raise NotFound(f"There is no run {run_id}.")
-    require(actor, Action.CANCEL_TASK, run)
-    now = timezone.now()
-    line = Task.objects.filter(run=run, status__in=UNFINISHED).light()
-    unfinished = list(line.order_by("attempt_id", "pk"))  # as workers lock them: else the two wait for each other
-    cancelled = [task for task in unfinished if _stop(task, now)]
-    audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
-    announce_tasks([task.pk for task in cancelled], wake=True)
-    return len(cancelled)
-
-
-def _stop(task: Task, now: datetime) -> bool:
+def stop(task: Task, now: datetime) -> bool:
     """False when it has ended. Between the two looks it may have moved on, so they are repeated until one holds."""
     while Task.objects.filter(pk=task.pk, status__in=UNFINISHED).exists():
         if _cancel_waiting(task, now) or _ask_to_stop(task):
@@ -109,49 +90,24 @@ def _ask_to_stop(task: Task) -> bool:
 
 @transaction.atomic
 def retry(*, actor: Actor, task_id: int) -> Task:
-    """Puts a failed or cancelled task back into the line for a new attempt. Conflict for any other."""
+    """Puts a failed or cancelled task back into the line for a new attempt.
+
+    Conflict for any other, and for a step that cannot start because one before it did not complete.
+    """
     task = _get(task_id)
     require(actor, Action.RETRY_TASK, task)
-    ended = Task.objects.filter(status__in=ENDED)
-    awaited = task.dependents.filter(task__status=TaskStatus.BLOCKED).exists()
-    if not ended.transition(task_id, TaskStatus.PENDING, **_AS_NEW, awaited=awaited, ready_at=timezone.now()):
+    run = Run.objects.get(pk=task.run_id)
+    again = put_back(run, [task_id], timezone.now())
+    if not again:
         raise Conflict(
             f"Task {task_id} is {task.status}; only a failed or cancelled task can be retried.", status=task.status
         )
+    retried = _get(task_id)
+    if retried.error_code == "dependency_failed":
+        raise Conflict(f"{retried.error} Retry that step, or resume the run.", status=task.status, run_id=run.pk)
     audit.record(actor, "task.retried", task)
-    announce_tasks([task_id], wake=True)
-    return _get(task_id)
-
-
-_AS_NEW: dict[str, Any] = {
-    "token": "",
-    "tries": 0,
-    "node": None,
-    "node_name": "",
-    "model_used": "",
-    "decision_reason": "",
-    "not_before": None,
-    "started_at": None,
-    "ended_at": None,
-    "cancel_requested_at": None,
-    "progress": 0,
-    "phase": "",
-    "message": "",
-    "error": "",
-    "error_code": "",
-    "output": "",
-    "thinking": "",
-    "tool_calls": [],
-    "vectors": None,
-    "prompt_tokens": None,
-    "output_tokens": None,
-    "queued_seconds": None,
-    "load_seconds": None,
-    "prefill_seconds": None,
-    "decode_seconds": None,
-    "first_token_seconds": None,
-    "duration_seconds": None,
-}
+    announce_tasks(again, wake=True)
+    return retried
 
 
 @transaction.atomic
@@ -185,77 +141,12 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
             raise Conflict(f"Task {task.pk} is {task.status}; cancel it first.", status=task.status)
         audit.record(actor, "task.deleted", task)
     if awaited := [task.pk for task in tasks if task.awaited]:
-        _tell_those_behind(awaited, timezone.now())  # once it is gone nobody would know that they waited for it
+        tell_those_behind(awaited, timezone.now())  # once it is gone nobody would know that they waited for it
     runs = {task.run_id for task in tasks}
     Task.objects.filter(pk__in=[task.pk for task in tasks]).delete()
     Run.objects.filter(pk__in=runs, tasks=None).delete()
     events.on_commit(*[("task_deleted", {"id": task.pk}) for task in tasks])
     return len(tasks)
-
-
-@transaction.atomic
-def promote(*, now: datetime) -> int:
-    """Blocked tasks whose dependencies have ended become pending, or end with them. The number that moved.
-
-    It starts from the tasks that ended while others waited for them, so that its cost does not grow with the queue.
-
-    A step whose predecessor did not complete is cancelled with all that wait for it, unless its run goes on after
-    errors.
-    """
-    ended = list(Task.objects.filter(awaited=True, status__in=ENDED).values_list("pk", flat=True)[:_PROMOTED_AT_ONCE])
-    return _tell_those_behind(ended, now) if ended else 0
-
-
-def _tell_those_behind(ended: Sequence[int], now: datetime) -> int:
-    waiting_for = TaskDependency.objects.filter(task=OuterRef("pk"), needs__status__in=UNFINISHED)
-    behind = TaskDependency.objects.filter(needs__in=ended).values("task_id")
-    blocked = Task.objects.filter(pk__in=behind, status=TaskStatus.BLOCKED)
-    free = list(blocked.exclude(Exists(waiting_for)).light().select_related("run"))
-    broken = _broken_dependencies(free)
-    ready = [task.pk for task in free if task.pk not in broken or task.run.continue_on_error]
-    # Only what is blocked still: what somebody has cancelled meanwhile could become pending, too, by a retry.
-    Task.objects.filter(pk__in=ready, status=TaskStatus.BLOCKED).transition_all(TaskStatus.PENDING, ready_at=now)
-    over = [task for task in free if task.pk in broken and not task.run.continue_on_error]
-    moved = [*ready, *(task_id for task in over for task_id in _end_with(task, broken[task.pk], now))]
-    Task.objects.filter(pk__in=ended, status__in=ENDED).update(awaited=False)
-    announce_tasks(moved)
-    return len(moved)
-
-
-def _broken_dependencies(tasks: Sequence[Task]) -> dict[int, Task]:
-    """By task: one that it needs and that did not complete."""
-    edges = TaskDependency.objects.filter(task__in=[task.pk for task in tasks]).select_related("needs")
-    broken = edges.exclude(needs__status=TaskStatus.COMPLETED).order_by("-pk")
-    rows = broken.only("task_id", "needs__position", "needs__title", "needs__status")
-    return {row.task_id: row.needs for row in rows}
-
-
-def _end_with(task: Task, broken: Task, now: datetime) -> list[int]:
-    """The task and everything behind it: one pass for each step would take hours for a long sequence."""
-    ids = [task.pk, *_behind(task)]
-    Task.objects.filter(pk__in=ids, status=TaskStatus.BLOCKED).transition_all(
-        TaskStatus.CANCELLED,
-        ended_at=now,
-        duration_seconds=(now - task.created_at).total_seconds(),
-        error_code="dependency_failed",
-        error=f"Step {broken.position + 1} “{broken.title}” {broken.status}, so this one was not started.",
-    )
-    return ids
-
-
-def _behind(task: Task) -> list[int]:
-    """The blocked tasks of the run that wait for this one, directly or not."""
-    edges: dict[int, list[int]] = {}
-    blocked = TaskDependency.objects.filter(task__run=task.run_id, task__status=TaskStatus.BLOCKED)
-    for waiting, needed in blocked.values_list("task_id", "needs_id"):
-        edges.setdefault(needed, []).append(waiting)
-    found: list[int] = []
-    look_behind = [task.pk]
-    while look_behind:
-        waiting_here = edges.pop(look_behind.pop(), [])
-        found += waiting_here
-        look_behind += waiting_here
-    return found
 
 
 def _get(task_id: int) -> Task:

@@ -34,7 +34,7 @@ def make_task(agent: Agent, bob: User) -> Make:
             "lane": lane,
             "type": "generate",
             "title": "Name a river",
-            "ready_at": now,
+            "ready_at": None if status == "blocked" else now,
         }
         if status in ("assigned", "running", "completed", "failed"):
             kept |= {"node_name": "gpu-a", "model_used": "llama3.2:latest", "attempt_count": 1, "started_at": now}

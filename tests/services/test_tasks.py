@@ -1,13 +1,9 @@
-"""Tasks as people handle them: cancelled in every state, retried, edited, deleted, and the steps of a sequence."""
+"""Tasks as people handle them: cancelled in every state, retried, edited, deleted."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from orchestration import queue
 from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refused, Unreachable
@@ -97,56 +93,6 @@ def test_a_task_that_fails_while_it_is_cancelled_does_not_get_another_try(
     assert tasks.cancel(actor=as_bob, task_id=submitted_task.pk).status == "cancelled"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_cancelling_a_run_takes_its_tasks_in_the_order_in_which_workers_start_them(
-    submit: Callable[..., Run], give: Give, as_bob: Actor
-) -> None:
-    """In another order the two would wait for each other until the database ends one of them, a second later."""
-    if connection.vendor == "sqlite":
-        return  # it has one writer at a time
-    run = submit("one", "two")
-    first, second = [give(task) for task in run.tasks.order_by("pk")]
-    cancelling = threading.Thread(target=_cancel_run, args=(as_bob, run.pk))
-    with transaction.atomic():
-        assert attempts.start(attempt_id=first.attempt_id, token=first.token, worker="w")
-        cancelling.start()
-        _wait_until_somebody_waits_for_a_lock()
-        connection.cursor().execute("SET LOCAL lock_timeout = '300ms'")
-        assert attempts.start(attempt_id=second.attempt_id, token=second.token, worker="w")
-    cancelling.join(timeout=30)
-    assert not Task.objects.filter(cancel_requested_at=None).exists()
-
-
-def _cancel_run(actor: Actor, run_id: int) -> None:
-    try:
-        tasks.cancel_run(actor=actor, run_id=run_id)
-    finally:
-        connection.close()
-
-
-def _wait_until_somebody_waits_for_a_lock() -> None:
-    pause = threading.Event()
-    for _ in range(400):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone() != (0,):
-                return
-        pause.wait(0.05)
-    raise AssertionError("nobody waits for a lock")
-
-
-def test_a_run_is_cancelled_with_all_that_has_not_ended(
-    submit: Callable[..., Run], begin: Give, complete: Complete, as_bob: Actor
-) -> None:
-    run = submit("one", "two", "three")
-    one, two, three = run.tasks.order_by("pk")
-    complete(one)
-    begin(two)
-    assert tasks.cancel_run(actor=as_bob, run_id=run.pk) == 2
-    assert (_fresh(one).status, _fresh(three).status) == ("completed", "cancelled")
-    assert _fresh(two).cancel_requested_at is not None
-
-
 @pytest.mark.parametrize("act", ["cancel", "retry", "edit_waiting"])
 def test_strangers_and_viewers_do_nothing(act: str, submitted_task: Task, as_dave: Actor, as_carol: Actor) -> None:
     for actor in (as_dave, as_carol):
@@ -159,11 +105,6 @@ def test_strangers_and_viewers_do_nothing(act: str, submitted_task: Task, as_dav
 def test_a_task_that_is_not_there_is_not_found(act: str, as_alice: Actor) -> None:
     with pytest.raises(NotFound):
         getattr(tasks, act)(actor=as_alice, task_id=999)
-
-
-def test_a_run_that_is_not_there_is_not_found(as_alice: Actor) -> None:
-    with pytest.raises(NotFound):
-        tasks.cancel_run(actor=as_alice, run_id=999)
 
 
 # Retry ----------------------------------------------------------------------------------------------------------------
@@ -272,80 +213,3 @@ def test_somebody_elses_task_is_not_deleted(complete: Complete, submitted_task: 
     complete(submitted_task)
     with pytest.raises(NotAllowed):
         tasks.delete_ended(actor=as_dave, task_ids=[submitted_task.pk])
-
-
-# Sequences ------------------------------------------------------------------------------------------------------------
-
-
-def _promote() -> int:
-    return tasks.promote(now=timezone.now())
-
-
-def test_a_step_waits_for_the_one_before(submit: Callable[..., Run], complete: Complete) -> None:
-    one, two, three = submit("one", "two", "three", sequential=True).tasks.order_by("position")
-    assert [step.status for step in (one, two, three)] == ["pending", "blocked", "blocked"]
-    assert _promote() == 0
-    complete(one)
-    assert _promote() == 1
-    assert (_fresh(two).status, _fresh(three).status) == ("pending", "blocked")
-    assert _fresh(two).ready_at is not None
-
-
-def test_a_failed_step_ends_those_after_it_with_words(submit: Callable[..., Run], begin: Give) -> None:
-    one, two, three = submit("one", "two", "three", sequential=True).tasks.order_by("position")
-    _fail(begin, one)
-    while _promote():
-        pass
-    assert [_fresh(step).status for step in (two, three)] == ["cancelled", "cancelled"]
-    assert _fresh(two).error == "Step 1 “one” failed, so this one was not started."
-    assert _fresh(two).error_code == "dependency_failed"
-
-
-def test_all_steps_behind_a_failed_one_end_in_one_pass(submit: Callable[..., Run], begin: Give) -> None:
-    one, *others = submit(*[str(number) for number in range(30)], sequential=True).tasks.order_by("position")
-    _fail(begin, one)
-    assert _promote() == len(others)
-    last = _fresh(others[-1])
-    assert (last.status, last.error_code) == ("cancelled", "dependency_failed")
-    assert last.ended_at is not None
-    assert last.duration_seconds is not None
-
-
-def test_steps_behind_one_that_is_deleted_at_once_do_not_wait_for_ever(
-    submit: Callable[..., Run], begin: Give, as_bob: Actor
-) -> None:
-    one, two = submit("one", "two", sequential=True).tasks.order_by("position")
-    _fail(begin, one)
-    tasks.delete_ended(actor=as_bob, task_ids=[one.pk])
-    _promote()
-    assert (_fresh(two).status, _fresh(two).error_code) == ("cancelled", "dependency_failed")
-
-
-def test_many_steps_become_ready_in_a_fixed_number_of_statements(
-    submit: Callable[..., Run], complete: Complete
-) -> None:
-    def statements(runs: int) -> int:
-        for run in [submit("one", "two", sequential=True) for _ in range(runs)]:
-            complete(run.tasks.get(position=0))
-        with CaptureQueriesContext(connection) as asked:
-            assert _promote() == runs
-        return len([query for query in asked if "orchestration_task" in query["sql"]])
-
-    assert statements(1) == statements(6)
-
-
-def test_a_run_that_goes_on_after_errors_goes_on(submit: Callable[..., Run], begin: Give) -> None:
-    one, two = submit("one", "two", sequential=True, continue_on_error=True).tasks.order_by("position")
-    _fail(begin, one)
-    assert _promote() == 1
-    assert _fresh(two).status == "pending"
-
-
-def test_a_step_that_is_tried_again_does_not_end_those_after_it(
-    submit: Callable[..., Run], begin: Give, complete: Complete, as_bob: Actor
-) -> None:
-    one, two = submit("one", "two", sequential=True).tasks.order_by("position")
-    job = begin(one)
-    setbacks.give_back(attempt_id=job.attempt_id, token=job.token, reason="the worker stops")
-    assert _promote() == 0
-    assert _fresh(two).status == "blocked"

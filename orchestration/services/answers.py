@@ -1,0 +1,72 @@
+"""What the placeholders of a step stand for: earlier answers, the run's inputs, the item of a fan-out."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestration.models import Task
+from orchestration.policy.templates import fill
+
+
+def values_of(task: Task) -> dict[str, str]:
+    """By name, for a task whose needs have ended. Needs ``run`` selected."""
+    template = task.template or {}
+    values = {f"input.{name}": as_text(value) for name, value in task.run.inputs.items()}
+    values |= _item(template)
+    names: Mapping[str, int] = template.get("names", {})
+    found = _outputs(task.run_id, set(names.values()))
+    lists = _lists(task.run_id, {position for name, position in names.items() if name.endswith(".outputs")})
+    for name, position in names.items():
+        values[name] = lists[position] if name.endswith(".outputs") else found.get(position, "")
+    return values
+
+
+def as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def filled(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of the task, each text filled once."""
+    fields: dict[str, Any] = {}
+    if (messages := template.get("messages")) is not None:
+        fields["messages"] = [{**each, "content": fill(each.get("content", ""), values)} for each in messages]
+    elif isinstance(template.get("input"), list):
+        fields["input"] = [fill(text, values) for text in template["input"]]
+    elif "input" in template:
+        fields["input"] = fill(template["input"], values)
+    if template.get("system") is not None:
+        fields["system_prompt"] = fill(template["system"], values)
+    return fields
+
+
+def output_of(task: Task) -> str:
+    return json.dumps(task.vectors) if task.vectors is not None else task.output
+
+
+def _outputs(run_id: int, positions: set[int]) -> dict[int, str]:
+    rows = Task.objects.filter(run_id=run_id, position__in=positions, parent=None) if positions else ()
+    return {task.position: output_of(task) for task in rows}
+
+
+def _lists(run_id: int, positions: set[int]) -> dict[int, str]:
+    """The answers of fan-outs, item by item, as JSON."""
+    found: dict[int, list[str]] = {position: [] for position in positions}
+    rows = Task.objects.filter(run_id=run_id, position__in=positions).exclude(parent=None) if positions else ()
+    for task in in_order(rows):
+        found[task.position].append(output_of(task))
+    return {position: json.dumps(outputs, ensure_ascii=False) for position, outputs in found.items()}
+
+
+def in_order(items: Iterable[Task]) -> list[Task]:
+    """The items of a fan-out as they stood in its list."""
+    return sorted(items, key=lambda task: (task.position, (task.template or {}).get("index", 0)))
+
+
+def _item(template: Mapping[str, Any]) -> dict[str, str]:
+    if "item" not in template:
+        return {}
+    item = template["item"]
+    values = {"item": as_text(item), "index": str(template.get("index", 0) + 1)}
+    if isinstance(item, dict):
+        values |= {f"item.{name}": as_text(value) for name, value in item.items()}
+    return values

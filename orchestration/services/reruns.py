@@ -1,0 +1,146 @@
+"""Running a run again from one of its steps: a new run, in which what stands before that step is taken over."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from orchestration import events
+from orchestration.errors import NotFound, Unprocessable
+from orchestration.models import Run, Task, TaskDependency
+from orchestration.permissions import Action, Actor, require
+from orchestration.policy.graph import downstream
+from orchestration.policy.states import Gate, TaskStatus
+from orchestration.services import audit, gates
+from orchestration.services.again import atomic_again
+from orchestration.services.announce import announce_tasks
+from orchestration.services.resume import AS_NEW
+from orchestration.services.submission import check_room
+
+_OF_RUN = (
+    *("kind", "title", "agent", "agent_name", "spec", "inputs", "workflow_version", "continue_on_error"),
+    *("max_parallel", "stop_failed_percent", "max_tokens", "max_steps"),
+)
+_NOT_COPIED = frozenset(
+    {"id", "run", "parent", "owner", "share", "status", "version", "gate", "awaited", "retried_from", "attempt_id"}
+    | {"attempt_count", "preemptions", "created_at", "line_at", "ready_at", "client_ref", "content_hash"}
+)
+_TEXTS = frozenset({"input", "messages", "template"})
+_TAKEN_OVER = ("output", "thinking", "tool_calls", "vectors", "model_used", "skipped_because")
+
+
+@atomic_again
+def rerun_from(*, actor: Actor, run_id: int, step: str) -> Run:
+    """``step``: a step's name or its number from 1 on. It and all that build on it run again, and so does whatever had
+    not completed. Raises NotFound, Unprocessable for a run without steps, TooManyWaiting."""
+    require(actor, Action.SUBMIT_TASK)
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    tasks = list(run.tasks.order_by("position", "pk"))
+    steps = [task for task in tasks if task.parent_id is None]
+    edges = list(TaskDependency.objects.filter(task__in=steps, needs__in=steps))
+    again = _again(steps, edges, _find(steps, step))
+    check_room(actor, len(again))
+    now = timezone.now()
+    new = _new_run(run, actor, now)
+    made = _copy(new, actor, [task for task in tasks if task.parent_id not in again], again, edges, now)
+    gates.let_through(now, [new])
+    audit.record(actor, "run.submitted", new, kind=new.kind, tasks=len(made), agent=new.agent_name, rerun_of=run.pk)
+    events.on_commit(("tasks_added", {"run_id": new.pk, "count": len(made), "agent": new.agent_name}))
+    announce_tasks([task.pk for task in made.values()], wake=True)
+    return new
+
+
+def _find(steps: Sequence[Task], wanted: str) -> Task:
+    if len(steps) < 2:
+        raise Unprocessable("Only a run of several steps can run again from one of them.")
+    for task in steps:
+        if wanted in (task.step, str(task.position + 1)):
+            return task
+    names = ", ".join(task.step or str(task.position + 1) for task in steps[:20])
+    raise NotFound(f"The run has no step {wanted[:80]!r}. Its steps are {names}.", step=wanted[:80])
+
+
+def _again(steps: Sequence[Task], edges: Sequence[TaskDependency], chosen: Task) -> set[int]:
+    behind: dict[str, list[str]] = {str(task.pk): [] for task in steps}
+    for edge in edges:
+        behind[str(edge.task_id)].append(str(edge.needs_id))
+    unfinished = {task.pk for task in steps if task.status != TaskStatus.COMPLETED}
+    start = {chosen.pk, *unfinished}
+    return start | {int(pk) for first in start for pk in downstream(behind, str(first))}
+
+
+def _new_run(run: Run, actor: Actor, now: datetime) -> Run:
+    deadline = None if run.deadline_at is None else now + (run.deadline_at - run.created_at)
+    limits = (run.max_parallel, run.stop_failed_percent, deadline, run.max_tokens, run.max_steps)
+    return Run.objects.create(
+        **{name: getattr(run, name) for name in _OF_RUN},
+        owner_id=actor.user_id,
+        rerun_of=run,
+        deadline_at=deadline,
+        watched=any(limit is not None for limit in limits),
+    )
+
+
+def _copy(
+    run: Run,
+    actor: Actor,
+    tasks: Sequence[Task],
+    again: Collection[int],
+    edges: Sequence[TaskDependency],
+    now: datetime,
+) -> dict[int, Task]:
+    """The new tasks by the id of the old one."""
+    waiting, needed = {edge.task_id for edge in edges}, {edge.needs_id for edge in edges}
+    made: dict[int, Task] = {}
+    for task in sorted(tasks, key=lambda each: each.parent_id is not None):
+        state = _to_do(task, run, task.pk in waiting, now) if task.pk in again else _done(task, now)
+        made[task.pk] = Task.objects.create(
+            **_copied(task),
+            **state,
+            run=run,
+            parent=made.get(task.parent_id or 0),
+            owner_id=actor.user_id,
+            share=actor.user_id or 0,
+            retried_from=task,
+            awaited=task.pk in needed,
+            line_at=now,
+        )
+    links = [
+        TaskDependency(task=made[edge.task_id], needs=made[edge.needs_id], soft=edge.soft)
+        for edge in edges
+        if edge.task_id in again
+    ]
+    TaskDependency.objects.bulk_create(links, batch_size=500)
+    return made
+
+
+def _copied(task: Task) -> dict[str, Any]:
+    names = [
+        field.name for field in Task._meta.concrete_fields if field.name not in _NOT_COPIED | AS_NEW.keys() | _TEXTS
+    ]
+    return {name: getattr(task, name) for name in names}
+
+
+def _to_do(task: Task, run: Run, waits: bool, now: datetime) -> Mapping[str, Any]:
+    """As it was submitted: what was filled into it is taken out again."""
+    template = {name: value for name, value in (task.template or {}).items() if name != "expanded"}
+    texts = {name: template.get(name) or getattr(task, name) for name in ("input", "messages")}
+    held = run.max_parallel is not None
+    return {
+        **AS_NEW,
+        **texts,
+        "template": template or None,
+        "status": TaskStatus.BLOCKED if waits or held else TaskStatus.PENDING,
+        "gate": Gate.HELD if held else Gate.FREE,
+        "ready_at": None if waits else now,
+    }
+
+
+def _done(task: Task, now: datetime) -> Mapping[str, Any]:
+    """Its time and tokens were those of the run before."""
+    taken = {name: getattr(task, name) for name in (*_TAKEN_OVER, *_TEXTS)}
+    words = {"message": f"Taken over from run {task.run_id}"}
+    return {**AS_NEW, **taken, **words, "status": task.status, "progress": 100, "ready_at": now, "ended_at": now}

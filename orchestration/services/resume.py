@@ -1,0 +1,67 @@
+"""Doing again what failed: each task when what it needs has completed, and nothing that has been done already."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+
+from orchestration.models import Run, Task, TaskDependency
+from orchestration.policy.states import Gate, TaskStatus
+from orchestration.services import gates
+from orchestration.services.steps import advance
+
+AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+
+AS_NEW: dict[str, Any] = {
+    "token": "",
+    "tries": 0,
+    "node": None,
+    "node_name": "",
+    "model_used": "",
+    "decision_reason": "",
+    "not_before": None,
+    "started_at": None,
+    "ended_at": None,
+    "cancel_requested_at": None,
+    "progress": 0,
+    "phase": "",
+    "message": "",
+    "error": "",
+    "error_code": "",
+    "output": "",
+    "thinking": "",
+    "tool_calls": [],
+    "vectors": None,
+    "prompt_tokens": None,
+    "output_tokens": None,
+    "queued_seconds": None,
+    "load_seconds": None,
+    "prefill_seconds": None,
+    "decode_seconds": None,
+    "first_token_seconds": None,
+    "duration_seconds": None,
+    "skipped_because": "",
+}
+
+
+def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
+    """Those of these tasks of the run that had failed or were cancelled, and the items behind them, to be done again.
+
+    In a fan-out it is the items that are done again; the step itself only waits for them.
+    """
+    ended = Task.objects.filter(run=run, status__in=AGAIN)
+    mine = set(ended.filter(pk__in=task_ids).values_list("pk", flat=True))
+    mine |= set(ended.filter(parent__in=mine).values_list("pk", flat=True))
+    rows = Task.objects.filter(pk__in=mine, status__in=AGAIN)
+    limited = run.paused_at is not None or run.max_parallel is not None
+    gate = Gate.HELD if limited else Gate.FREE
+    steps = rows.filter(Exists(TaskDependency.objects.filter(task=OuterRef("pk"))))
+    steps.transition_all(TaskStatus.BLOCKED, **AS_NEW, gate=gate, ready_at=None)
+    to = TaskStatus.BLOCKED if limited else TaskStatus.PENDING
+    rows.transition_all(to, **AS_NEW, gate=gate, ready_at=now)
+    waiting = TaskDependency.objects.filter(needs=OuterRef("pk"), task__status=TaskStatus.BLOCKED)
+    Task.objects.filter(Exists(waiting), run=run, awaited=False).update(awaited=True)
+    advance(Task.objects.filter(pk__in=mine), now)
+    gates.let_through(now, [run])
+    return mine

@@ -1,0 +1,166 @@
+"""Steps of a run: when those before them have ended they are filled in, skipped, spread over a list, or ended.
+
+The scheduler does this in its pass. It starts from the tasks that ended while others waited for them, so that its cost
+does not grow with the queue.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from orchestration.errors import DroverError
+from orchestration.models import Task, TaskDependency
+from orchestration.models.tasks import TaskQuerySet
+from orchestration.policy.conditions import parse
+from orchestration.policy.states import ENDED, UNFINISHED, Gate, TaskStatus
+from orchestration.services import fanout, gates
+from orchestration.services.announce import announce_tasks
+from orchestration.services.answers import filled, values_of
+from orchestration.services.routes import lane_with_room
+
+_AT_ONCE = 500
+_ROUNDS = 50
+"""Steps that are skipped one after the other in one pass; the rest of a longer chain comes with the next."""
+
+
+@transaction.atomic
+def promote(*, now: datetime) -> int:
+    """Blocked tasks whose dependencies have ended go on, or end with them. The number that moved.
+
+    A step whose predecessor did not complete is cancelled with all that wait for it, unless its run goes on after
+    errors or it waits for the end only.
+    """
+    moved: list[int] = []
+    for _ in range(_ROUNDS):
+        rows = Task.objects.filter(awaited=True, status__in=ENDED)
+        ended = list(rows.values_list("pk", flat=True)[:_AT_ONCE])
+        if not ended:
+            break
+        moved += tell_those_behind(ended, now)
+    moved += gates.let_through(now)
+    announce_tasks(moved)
+    return len(moved)
+
+
+def tell_those_behind(ended: Sequence[int], now: datetime) -> list[int]:
+    """Those that moved because these have ended."""
+    behind = TaskDependency.objects.filter(needs__in=ended).values("task_id")
+    moved = advance(Task.objects.filter(pk__in=behind), now)
+    Task.objects.filter(pk__in=ended, status__in=ENDED).update(awaited=False)
+    return moved
+
+
+def advance(tasks: TaskQuerySet, now: datetime) -> list[int]:
+    """Those of these steps that moved, because nothing they need is unfinished any more."""
+    waiting_for = TaskDependency.objects.filter(task=OuterRef("pk"), needs__status__in=UNFINISHED)
+    blocked = tasks.filter(status=TaskStatus.BLOCKED, ready_at=None)
+    free = list(blocked.exclude(Exists(waiting_for)).light().select_related("run"))
+    broken = _broken_dependencies(free)
+    over = [task for task in free if task.pk in broken and not task.run.continue_on_error]
+    ready = [task.pk for task in free if task not in over]
+    moved = [pk for task in over for pk in _end_with(task, broken[task.pk], now)]
+    # Only what is blocked still: what somebody has cancelled meanwhile could become pending, too, by a retry.
+    still = Task.objects.filter(pk__in=ready, status=TaskStatus.BLOCKED, ready_at=None)
+    plain = still.filter(template__isnull=True)
+    moved += list(plain.values_list("pk", flat=True))
+    templated = list(still.filter(template__isnull=False).select_related("run", "lane", "agent", "owner"))
+    plain.filter(gate=Gate.HELD).update(ready_at=now)
+    plain.transition_all(TaskStatus.PENDING, ready_at=now)
+    for task in templated:
+        moved += _go_on(task, now)
+    return moved
+
+
+def _go_on(task: Task, now: datetime) -> list[int]:
+    """A step with something to fill in. Whatever is wrong with it ends it alone."""
+    try:
+        with transaction.atomic():
+            return _settle(task, now)
+    except DroverError as error:
+        Task.objects.filter(status=TaskStatus.BLOCKED).transition(
+            task.pk, TaskStatus.FAILED, **_ended(task, now), error=error.message, error_code=error.code
+        )
+        return [task.pk]
+
+
+def _settle(task: Task, now: datetime) -> list[int]:
+    template = task.template or {}
+    if "expanded" in template:
+        fanout.join(task, now, _ended(task, now))
+        return [task.pk]
+    values = values_of(task)
+    condition = template.get("condition")
+    if condition and not parse(condition).holds(values):
+        skip: dict[str, Any] = {"skipped_because": f"Not so: {condition}"[:300], "output": "", "progress": 100}
+        Task.objects.transition(task.pk, TaskStatus.COMPLETED, **_ended(task, now), **skip)
+        return [task.pk]
+    if template.get("for_each") is not None:
+        items = fanout.spread(task, values, now)
+        return [task.pk, *advance(Task.objects.filter(pk__in=items), now)]
+    _start(task, filled(template, values), now)
+    return [task.pk]
+
+
+def _start(task: Task, fields: dict[str, Any], now: datetime) -> None:
+    _check_length(fields)
+    placed = lane_with_room(task, fields)
+    fields |= {"lane": placed.lane, "ready_at": now, "message": placed.note or fields.get("message", "")}
+    if task.gate == Gate.HELD:
+        Task.objects.filter(pk=task.pk, status=TaskStatus.BLOCKED).update(version=task.version + 1, **fields)
+    else:
+        Task.objects.transition(task.pk, TaskStatus.PENDING, **fields)
+
+
+def _check_length(fields: dict[str, Any]) -> None:
+    texts = [str(fields.get("input", "")), *(each.get("content", "") for each in fields.get("messages") or ())]
+    length, most = sum(map(len, texts)), settings.DROVER_MAX_PROMPT_CHARS
+    if length > most:
+        raise fanout.TooMuch(f"With what it quotes the prompt has {length:,} characters; at most {most:,} are taken.")
+
+
+def _ended(task: Task, now: datetime) -> dict[str, Any]:
+    return {"ended_at": now, "duration_seconds": (now - task.created_at).total_seconds()}
+
+
+def _broken_dependencies(tasks: Sequence[Task]) -> dict[int, Task]:
+    """By task: one that it needs and that did not complete."""
+    edges = TaskDependency.objects.filter(task__in=[task.pk for task in tasks], soft=False).select_related("needs")
+    broken = edges.exclude(needs__status=TaskStatus.COMPLETED).order_by("-pk")
+    rows = broken.only("task_id", "needs__position", "needs__step", "needs__title", "needs__status")
+    return {row.task_id: row.needs for row in rows}
+
+
+def _end_with(task: Task, broken: Task, now: datetime) -> list[int]:
+    """The task and everything behind it: one pass for each step would take hours for a long sequence."""
+    ids = [task.pk, *_behind(task)]
+    Task.objects.filter(pk__in=ids, status=TaskStatus.BLOCKED).transition_all(
+        TaskStatus.CANCELLED,
+        **_ended(task, now),
+        error_code="dependency_failed",
+        error=f"{called(broken)} {broken.status}, so this one was not started.",
+    )
+    return ids
+
+
+def called(task: Task) -> str:
+    """How a step is named to people."""
+    return f"Step {task.position + 1} “{task.step or task.title}”"
+
+
+def _behind(task: Task) -> Collection[int]:
+    """The blocked tasks of the run that need this one, directly or not."""
+    edges: dict[int, list[int]] = {}
+    blocked = TaskDependency.objects.filter(task__run=task.run_id, task__status=TaskStatus.BLOCKED, soft=False)
+    for waiting, needed in blocked.values_list("task_id", "needs_id"):
+        edges.setdefault(needed, []).append(waiting)
+    found: dict[int, None] = {}
+    look_behind = [task.pk]
+    while look_behind:
+        waiting_here = [pk for pk in edges.pop(look_behind.pop(), []) if pk not in found]
+        found |= dict.fromkeys(waiting_here)
+        look_behind += waiting_here
+    return list(found)

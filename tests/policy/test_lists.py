@@ -1,0 +1,31 @@
+"""Lists in answers, however the model wrote them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.policy.lists import items_of
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ('["a", "b"]', ["a", "b"]),
+        ('[{"n": 1}, 2]', [{"n": 1}, 2]),
+        ("Here you are:\n```json\n[1, 2]\n```\nDone.", [1, 2]),
+        ("- a\n* b\n\n3. c\n4) d", ["a", "b", "c", "d"]),
+        ("a\nb", ["a", "b"]),
+        ('{"not": "a list"}', ['{"not": "a list"}']),
+        ("", []),
+        ("[]", []),
+        ("-5 degrees\n1.5 litres", ["-5 degrees", "1.5 litres"]),
+        ("[" * 100_000, ["[" * 100_000]),
+    ],
+)
+def test_items(text: str, items: list[object]) -> None:
+    assert items_of(text) == items
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    assert isinstance(items_of(text), list)
