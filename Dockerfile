@@ -6,6 +6,7 @@ WORKDIR /srv/drover
 COPY requirements/base.txt requirements/base.txt
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements/base.txt
 COPY . .
+RUN pip install --no-cache-dir --no-deps --no-index --no-build-isolation --editable .
 RUN useradd --uid 10001 --create-home drover && install -d -o drover -m 700 /data
 
 USER drover

@@ -35,20 +35,22 @@ $(BIN)/python:
 		echo "Python's venv module does not work here. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@rm -f $(VENV).log
 
-# Where Python came without ensurepip, the pip beside it installs into the new environment.
+# Where Python came without ensurepip, the pip beside it installs into the new environment. The command `drover` comes
+# last, from this folder: setuptools, which builds it, is among the requirements, so that no index is asked.
 define install
 	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then pip="$(BIN)/python -m pip"; \
 	elif $(PYTHON) -m pip --version >/dev/null 2>&1; then pip="$(PYTHON) -m pip --python $(BIN)/python"; \
 	else echo "There is no pip. On Debian and Ubuntu: apt install python3-pip python3-venv"; exit 1; fi; \
 	echo "Installing $(1) (exact versions, checked by hash) ..."; \
-	$$pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes -r $(1)
+	$$pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes -r $(1) && \
+	$$pip install --quiet --disable-pip-version-check --no-input --no-deps --no-index --no-build-isolation --editable .
 endef
 
-$(VENV)/.base-installed: requirements/base.txt | $(BIN)/python
+$(VENV)/.base-installed: requirements/base.txt pyproject.toml | $(BIN)/python
 	$(call install,requirements/base.txt)
 	@touch $@
 
-$(VENV)/.dev-installed: requirements/dev.txt | $(BIN)/python
+$(VENV)/.dev-installed: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(call install,requirements/dev.txt)
 	@touch $(VENV)/.base-installed $@
 
@@ -93,4 +95,4 @@ lock: setup-dev ## choose versions anew: writes requirements/*.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) --output-file requirements/dev.txt
 
 clean: ## remove the virtual environment and caches; the data folder stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) drover.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

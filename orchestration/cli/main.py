@@ -1,0 +1,37 @@
+"""The command as a whole: all commands under ``drover`` and again under ``drover orchestrate``."""
+
+import sys
+
+import typer
+
+from orchestration.cli.commands import access, agents, fleet, runs, status, tasks
+from orchestration.cli.session import ApiKey, AsJson, Flags, Url
+
+EPILOG = (
+    "Exit status: 0 done, 1 the work failed or was cancelled, 2 misused, 3 no connection or no access, "
+    "4 refused by Drover, 130 interrupted."
+)
+NOUNS = (tasks, agents, runs, fleet, status, access)
+
+app = typer.Typer(name="drover", help="Work with a herd of Ollama servers.", epilog=EPILOG, no_args_is_help=True)
+orchestrate = typer.Typer(name="orchestrate", help="The same commands once more: drover orchestrate CMD is drover CMD.")
+
+
+@app.callback()
+def flags(context: typer.Context, url: Url = None, api_key: ApiKey = None, as_json: AsJson = False) -> None:
+    """Work with a herd of Ollama servers."""
+    context.obj = Flags().under(url, api_key, as_json)
+
+
+for noun in NOUNS:
+    app.add_typer(noun.app)
+    orchestrate.add_typer(noun.app)
+app.add_typer(orchestrate)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()
