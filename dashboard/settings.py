@@ -61,6 +61,11 @@ class Environment(BaseSettings):
     drover_max_waiting_per_user: int = Field(100_000, ge=1)
     drover_max_body_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     drover_max_prompt_chars: int = Field(2_000_000, ge=1)
+    drover_context_tokens: int = Field(6000, ge=256)
+    drover_max_document_bytes: int = Field(20 * 1024 * 1024, ge=1024)
+    drover_max_document_chars: int = Field(2_000_000, ge=1)
+    drover_max_document_pages: int = Field(1000, ge=1)
+    drover_pdf_seconds: float = Field(30, gt=0)
     drover_max_tasks_per_request: int = Field(10_000, ge=1)
     drover_connect_timeout_seconds: float = Field(5, gt=0)
     drover_first_object_timeout_seconds: float = Field(900, gt=0)
@@ -162,6 +167,11 @@ DROVER_MAX_WAITING = env.drover_max_waiting
 DROVER_MAX_WAITING_PER_USER = env.drover_max_waiting_per_user
 DROVER_MAX_BODY_BYTES = env.drover_max_body_bytes
 DROVER_MAX_PROMPT_CHARS = env.drover_max_prompt_chars
+DROVER_CONTEXT_TOKENS = env.drover_context_tokens
+DROVER_MAX_DOCUMENT_BYTES = env.drover_max_document_bytes
+DROVER_MAX_DOCUMENT_CHARS = env.drover_max_document_chars
+DROVER_MAX_DOCUMENT_PAGES = env.drover_max_document_pages
+DROVER_PDF_TIME = timedelta(seconds=env.drover_pdf_seconds)
 DROVER_MAX_TASKS_PER_REQUEST = env.drover_max_tasks_per_request
 DROVER_CONNECT_TIMEOUT = timedelta(seconds=env.drover_connect_timeout_seconds)
 DROVER_FIRST_OBJECT_TIMEOUT = timedelta(seconds=env.drover_first_object_timeout_seconds)

@@ -36,6 +36,7 @@ class Action(StrEnum):
     EDIT_MEMORY = "memory.edit"
     START_BENCHMARK = "benchmark.start"
     VOTE = "comparison.vote"
+    EDIT_DOCUMENT = "document.edit"
     EDIT_NODE = "node.edit"
     EDIT_MODEL = "model.edit"
     PAUSE_FOR_ALL = "queue.pause"
@@ -58,6 +59,7 @@ _REQUIRED: dict[Action, Role] = {
     Action.EDIT_MEMORY: Role.OPERATOR,
     Action.START_BENCHMARK: Role.OPERATOR,
     Action.VOTE: Role.OPERATOR,
+    Action.EDIT_DOCUMENT: Role.OPERATOR,
     Action.EDIT_NODE: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
     Action.PAUSE_FOR_ALL: Role.MAINTAINER,

@@ -36,6 +36,7 @@ def least(action, owner_of=lambda actor: None):
         (Action.EDIT_MEMORY, Role.OPERATOR, Role.MAINTAINER),
         (Action.START_BENCHMARK, Role.OPERATOR, Role.MAINTAINER),
         (Action.VOTE, Role.OPERATOR, Role.MAINTAINER),
+        (Action.EDIT_DOCUMENT, Role.OPERATOR, Role.MAINTAINER),
         (Action.EDIT_NODE, Role.MAINTAINER, Role.MAINTAINER),
         (Action.EDIT_MODEL, Role.MAINTAINER, Role.MAINTAINER),
         (Action.PAUSE_FOR_ALL, Role.MAINTAINER, Role.MAINTAINER),

@@ -64,6 +64,7 @@ Document = Annotated[str | dict[str, Any], either(str, dict, words="a text or an
 Tags = Annotated[list[str], Field(max_length=MANY)]
 Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=MANY)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, le=30 * 86_400)]
+Id = Annotated[int, Field(ge=1, lt=2**63)]
 ShortText = Annotated[str, Field(max_length=200)]
 
 
@@ -87,7 +88,11 @@ class TaskIn(Body):
     parameters: dict[str, Any] = Field({}, description="Ollama options, num_ctx among them.")
     priority: int | None = Field(None, description="0 high, 1 normal, 2 low")
     images: list[str] = Field([], description="Base64.")
-    context: list[Document] = Field([], description="Documents the answer is to be based on.")
+    context: list[Document] = Field([], description="Texts to base the answer on, cited as [1], [2], …")
+    document_ids: Annotated[list[Id], Field(max_length=MANY)] = Field([], description="Documents, likewise.")
+    context_tokens: Annotated[int, Field(ge=256, le=1_000_000)] | None = Field(
+        None, description="How much of the prompt they may take; of more, the passages nearest to the question."
+    )
     client_ref: ShortText = ""
     metadata: dict[str, Any] = {}
     tags: Tags = []

@@ -1,16 +1,14 @@
 """From the body of ``POST tasks`` to what the service takes: defaults of the request merged below each task."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from orchestration.api.schemas import MessageIn, SubmitBody, TaskIn
 from orchestration.errors import InvalidInput
-from orchestration.policy.states import TaskType
 from orchestration.services.tasks import TaskSpec
 
+LONGEST_NAME = 200
 FOREVER = timedelta(days=3650)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"-?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+")
@@ -23,7 +21,7 @@ def specs_of(body: SubmitBody) -> list[TaskSpec]:
 
 def _spec(task: TaskIn, body: SubmitBody, path: str) -> TaskSpec:
     wish = body.keep_alive if task.keep_alive is None else task.keep_alive
-    spec = TaskSpec(
+    return TaskSpec(
         type=task.type,
         input=task.input,
         messages=None if task.messages is None else [_message(message) for message in task.messages],
@@ -41,8 +39,10 @@ def _spec(task: TaskIn, body: SubmitBody, path: str) -> TaskSpec:
         think=task.think,
         format=task.format,
         tools=task.tools,
+        context=[_text(item, f"{path}.context[{at}]") for at, item in enumerate(task.context)],
+        context_tokens=task.context_tokens,
+        document_ids=task.document_ids,
     )
-    return _with_documents(spec, [_document(item, f"{path}.context[{at}]") for at, item in enumerate(task.context)])
 
 
 def _message(message: MessageIn) -> dict[str, Any]:
@@ -66,34 +66,11 @@ def _duration(text: str, path: str) -> float:
     return -seconds if text.startswith("-") else seconds
 
 
-def _document(document: str | dict[str, Any], path: str) -> str:
-    """A text, or an object with a text and perhaps a title."""
+def _text(document: str | dict[str, Any], path: str) -> dict[str, str]:
+    """Of a text, or of an object with a text and perhaps a title."""
     if isinstance(document, str):
-        return document
+        return {"text": document}
     text = document.get("text", document.get("content"))
     if not isinstance(text, str):
         raise InvalidInput(f"{path}: a document is a text or has the field text.", field="context")
-    title = document.get("title") or document.get("name")
-    return f"{title}\n{text}" if title else text
-
-
-def _with_documents(spec: TaskSpec, documents: Sequence[str]) -> TaskSpec:
-    """Puts the documents where the model reads them: before the prompt, or before the last message of a chat."""
-    if not documents:
-        return spec
-    question = spec.input
-    if isinstance(question, list) or spec.type == TaskType.EMBED:
-        raise InvalidInput("A task of type embed takes no context: it answers nothing.", field="context")
-    numbered = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(documents, start=1))
-    spec = replace(spec, title=spec.title or _first_line(spec))
-    passage = f"Use these documents where they help:\n\n{numbered}"
-    if spec.messages:
-        *before, last = spec.messages
-        return replace(spec, messages=[*before, {"role": "user", "content": passage}, last])
-    return replace(spec, input=f"{passage}\n\n{question}" if question.strip() else "")
-
-
-def _first_line(spec: TaskSpec) -> str:
-    """Of the question, so that the documents do not become the title."""
-    text = spec.messages[-1]["content"] if spec.messages else str(spec.input)
-    return next((line.strip()[:160] for line in text.splitlines() if line.strip()), "")
+    return {"text": text, "name": str(document.get("title") or document.get("name") or "")[:LONGEST_NAME]}

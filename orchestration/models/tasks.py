@@ -186,6 +186,7 @@ class Task(db.Model):
     images = db.JSONField(default=list, blank=True)
     documents = db.ManyToManyField(Document, blank=True, related_name="tasks")
     passages = db.JSONField(default=list, blank=True, help_text="What of the documents went into the prompt.")
+    passages_note = db.CharField(max_length=300, blank=True, help_text="How they were chosen.")
     output = db.TextField(blank=True)
     thinking = db.TextField(blank=True)
     tool_calls = db.JSONField(default=list, blank=True)

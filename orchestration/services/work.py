@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from orchestration.models import Attempt, Node, Task
+from orchestration.policy.passages import asked, asked_in_chat, read
 from orchestration.queries.facts import model_facts
 
 LONGEST = timedelta(days=3650)
@@ -61,7 +62,7 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         capabilities=facts.capabilities,
         num_ctx=attempt.num_ctx,
         type=task.type,
-        prompt=task.input if isinstance(task.input, str) else "",
+        prompt=asked(task.input, read(task.passages)) if isinstance(task.input, str) else "",
         inputs=[task.input] if isinstance(task.input, str) else task.input,
         messages=_messages(task),
         system=task.system_prompt,
@@ -81,7 +82,7 @@ def _span(seconds: float) -> timedelta:
 
 def _messages(task: Task) -> list[dict[str, Any]]:
     """The conversation as Ollama takes it: the agent's system prompt first unless the caller brought one."""
-    messages = task.messages or [{"role": "user", "content": task.input}]
+    messages = asked_in_chat(task.messages or [{"role": "user", "content": task.input}], read(task.passages))
     if task.images:
         last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=len(messages) - 1)
         messages = [{**m, "images": task.images} if i == last else m for i, m in enumerate(messages)]

@@ -48,19 +48,13 @@ def test_an_empty_field_of_a_message_is_left_out() -> None:
     assert asked.messages == [{"role": "user", "content": "hi"}]
 
 
-def test_documents_of_a_chat_come_before_its_last_message() -> None:
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "When?"}]
-    asked = spec(type="chat", messages=messages, context=["They sing at night."])
-    assert asked.messages is not None
-    assert [message["role"] for message in asked.messages] == ["system", "user", "user"]
-    assert "They sing at night." in asked.messages[1]["content"]
-    assert asked.title == "When?"
+def test_the_context_stays_apart_from_the_question() -> None:
+    asked = spec(input="When?", context=["At night.", {"title": "Whales", "content": "They sing."}], context_tokens=500)
+    assert asked.input == "When?"
+    assert asked.context == [{"text": "At night."}, {"text": "They sing.", "name": "Whales"}]
+    assert asked.context_tokens == 500
 
 
-def test_documents_do_not_make_a_question() -> None:
-    assert spec(input=" ", context=["They sing at night."]).input == ""
-
-
-def test_embed_takes_no_documents() -> None:
-    with pytest.raises(InvalidInput, match="embed"):
-        spec(type="embed", input="one", context=["two"])
+def test_a_context_without_a_text_is_refused_with_its_place() -> None:
+    with pytest.raises(InvalidInput, match=r"tasks\[0\]\.context\[1\]"):
+        spec(input="When?", context=["At night.", {"url": "x"}])

@@ -117,14 +117,13 @@ def test_images_and_labels_of_the_caller_are_kept(post: Post) -> None:
     assert Task.objects.get().images == [PNG]
 
 
-def test_documents_are_put_before_the_question(post: Post) -> None:
+def test_a_context_is_kept_as_numbered_passages_beside_the_question(post: Post) -> None:
     documents = ["Whales sing.", {"title": "Field notes", "text": "They sing at night."}]
     assert post({"type": "generate", "input": "When do whales sing?", "context": documents}).status_code == 202
     task = Task.objects.get()
-    assert task.input.endswith("When do whales sing?")
-    assert "[1] Whales sing." in task.input
-    assert "[2] Field notes\nThey sing at night." in task.input
-    assert task.title == "When do whales sing?"
+    assert (task.input, task.title) == ("When do whales sing?", "When do whales sing?")
+    kept = [(item["number"], item["name"], item["text"]) for item in task.passages]
+    assert kept == [(1, "", "Whales sing."), (2, "Field notes", "They sing at night.")]
 
 
 def test_a_model_that_no_node_has_can_be_waited_for(post: Post) -> None:
