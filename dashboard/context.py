@@ -7,19 +7,11 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from dashboard.live.build import build_id
+from dashboard.navigation import PLACES, section_of
 from orchestration.models import User
 from orchestration.permissions import Action, allowed, refusal
 from orchestration.queries.strip import strip
 from orchestration.services.users import actor_of
-
-SECTIONS = {
-    "task": "tasks",
-    "agent": "agents",
-    "node": "nodes",
-    "model": "nodes",
-    "task-new": "new",
-    "agent-new": "agents",
-}
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -38,7 +30,8 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "build": build_id(),
         "user": user.username,
         "role": str(actor.role),
-        "section": _section(request),
+        "section": section_of(request.path),
+        "places": PLACES,
         "can_submit": allowed(actor, Action.SUBMIT_TASK),
         "can_edit_agents": allowed(actor, Action.EDIT_AGENT),
         "can_edit_nodes": allowed(actor, Action.EDIT_NODE),
@@ -49,8 +42,3 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "counts": counts,
         "failed_last_hour": counts["failed_last_hour"],
     }
-
-
-def _section(request: HttpRequest) -> str:
-    name = (request.resolver_match and request.resolver_match.url_name) or ""
-    return SECTIONS.get(name, name.partition("-")[0] + ("s" if name.startswith("node-") else ""))

@@ -16,6 +16,7 @@ register = template.Library()
 
 STATES = {
     "blocked": "waits for a step",
+    "held": "held by its run",
     "waiting": "waiting",
     "starting": "starting",
     "loading": "loading model",
@@ -24,6 +25,8 @@ STATES = {
     "retrying": "retrying",
     "cancelling": "cancelling",
     "completed": "completed",
+    "skipped": "skipped",
+    "paused": "paused",
     "failed": "failed",
     "cancelled": "cancelled",
 }

@@ -3,7 +3,10 @@
 import {one} from "./dom.js";
 
 const handlers = new Map();
-const PLACES = {o: "/", t: "/tasks", n: "/new", a: "/agents", m: "/nodes"};
+const PLACES = {
+  o: "/", t: "/tasks", n: "/new", c: "/chat", b: "/batches", w: "/workflows", r: "/runs", p: "/compare", e: "/bench",
+  d: "/documents", a: "/agents", m: "/nodes",
+};
 const SEQUENCE_MS = 1200;
 
 let prefixUntil = 0;

@@ -5,6 +5,7 @@ import {held} from "./format.js";
 
 export const STATES = {
   blocked: "waits for a step",
+  held: "held by its run",
   waiting: "waiting",
   starting: "starting",
   loading: "loading model",
@@ -13,6 +14,8 @@ export const STATES = {
   retrying: "retrying",
   cancelling: "cancelling",
   completed: "completed",
+  skipped: "skipped",
+  paused: "paused",
   failed: "failed",
   cancelled: "cancelled",
 };
