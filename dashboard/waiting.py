@@ -37,6 +37,8 @@ ICONS: dict[str, str] = {
     OwnWaits.BACKING_OFF: "retrying",
     OwnWaits.STARTING: "starting",
     OwnWaits.STEP: "blocked",
+    OwnWaits.RUN_PAUSED: "paused",
+    OwnWaits.RUN_LIMIT: "held",
 }
 NEEDS_SOMEBODY = frozenset(
     {
@@ -65,7 +67,7 @@ def why_it_waits(row: Task, task: TaskPayload, who: Actor) -> dict[str, Any] | N
         "in_line": code in IN_LINE,
         "waited_since": row.waited_since,
         "next": _next(row, code),
-        "nodes": queries.obstacles(row.lane.models) if code in BY_NODES else [],
+        "nodes": queries.obstacles(row.lane.models, only=row.lane.node_id) if code in BY_NODES else [],
         "pause": _pause(row, who) if code == Waits.PAUSED else None,
         "link": _link(row, code),
     }
@@ -74,7 +76,8 @@ def why_it_waits(row: Task, task: TaskPayload, who: Actor) -> dict[str, Any] | N
 def _next(row: Task, code: str) -> str:
     patience = settings.DROVER_PATIENCE[row.priority].total_seconds()
     waited = (timezone.now() - row.waited_since).total_seconds()
-    return next_step(code, models=row.lane.models, patience=patience, waited=waited)
+    only = row.lane.node.name if row.lane.node else ""
+    return next_step(code, models=row.lane.models, patience=patience, waited=waited, only=only)
 
 
 def _pause(row: Task, who: Actor) -> dict[str, Any] | None:

@@ -41,9 +41,19 @@ _NEXT: dict[str, str] = {
 }
 
 
-def next_step(code: str, *, models: Sequence[str], patience: float, waited: float) -> str:
-    """``patience`` of the task's class and how long it ``waited``, in seconds."""
+_NEXT_OF_ITS_NODE: dict[str, str] = {
+    Waits.NOT_PULLED: "It starts by itself once {only} has the model: ollama pull {model}",
+    Waits.NODE_UNAVAILABLE: "It starts when {only} takes work again; it is asked every few seconds.",
+    Waits.BUSY: "It starts when a slot of {only} is free.",
+}
+"""Of a task that only one node may run."""
+
+
+def next_step(code: str, *, models: Sequence[str], patience: float, waited: float, only: str = "") -> str:
+    """``patience`` of its class and how long it ``waited``, in seconds. ``only``: the one node that may run it."""
     model = models[0] if len(models) == 1 else "one of its models"
+    if only and code in _NEXT_OF_ITS_NODE:
+        return _NEXT_OF_ITS_NODE[code].format(model=model, only=only)
     if code == Waits.NO_ROOM:
         return _until_room(model, patience, waited)
     return _NEXT.get(code, "").format(model=model)

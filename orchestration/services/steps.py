@@ -20,6 +20,7 @@ from orchestration.policy.states import ENDED, UNFINISHED, Gate, TaskStatus
 from orchestration.services import fanout, gates
 from orchestration.services.announce import announce_tasks
 from orchestration.services.answers import filled, values_of
+from orchestration.services.passages import choose
 from orchestration.services.routes import lane_with_room
 
 _AT_ONCE = 500
@@ -101,7 +102,7 @@ def _settle(task: Task, now: datetime) -> list[int]:
     if template.get("for_each") is not None:
         items = fanout.spread(task, values, now)
         return [task.pk, *advance(Task.objects.filter(pk__in=items), now)]
-    _start(task, filled(template, values), now)
+    _start(task, {**filled(template, values), **(choose(task, values) if "documents" in template else {})}, now)
     return [task.pk]
 
 
