@@ -17,9 +17,16 @@ from orchestration.api.auth import ApiKeyAuth, SessionAuth
 from orchestration.api.bodies import StrictParser
 from orchestration.api.schemas import SubmitBody
 from orchestration.api.stream import StreamLine
+from orchestration.api.workflow_bodies import DefinitionBody, RunSaved, WorkflowBody
 
 View = Callable[..., Any]
-_BY_HAND: dict[str, TypeAdapter[Any]] = {"SubmitBody": TypeAdapter(SubmitBody), "StreamLine": TypeAdapter(StreamLine)}
+_BY_HAND: dict[str, TypeAdapter[Any]] = {
+    "SubmitBody": TypeAdapter(SubmitBody),
+    "StreamLine": TypeAdapter(StreamLine),
+    "WorkflowBody": TypeAdapter(WorkflowBody),
+    "DefinitionBody": TypeAdapter(DefinitionBody),
+    "RunSaved": TypeAdapter(RunSaved),
+}
 """Shapes of what handlers read or write themselves; calls refer to them by these names."""
 
 Routes = tuple[list[URLResolver | URLPattern], str, str]

@@ -50,7 +50,8 @@ SELECT share FROM shares WHERE share IS NOT NULL
 """
 _HEADS = f"""
 SELECT * FROM (
-    SELECT id, share, line_at, node_id, error_code, tries, max_tries FROM orchestration_task {{by_share}}
+    SELECT id, share, line_at, node_id, error_code, tries, max_tries, prefer_node_id
+    FROM orchestration_task {{by_share}}
     WHERE {READY} AND lane_id = %s AND priority = %s AND share = %s ORDER BY line_at, id LIMIT %s
 ) AS heads
 """
@@ -72,10 +73,10 @@ def waiting_lanes(lately: Counts) -> list[LaneView]:
         if count:
             known = lately.get((lane_id, priority), 0) if count == LOOKED_AT else 0
             queues[lane_id][priority] = ClassQueue(count=max(count, known), oldest=moment(oldest))
-    fields = ("pk", "models", "num_ctx", "agent_id", "type")
+    fields = ("pk", "models", "num_ctx", "agent_id", "type", "node_id")
     return [
-        LaneView(id=pk, models=tuple(models), num_ctx=num_ctx, agent=agent, type=kind, queues=queues[pk])
-        for pk, models, num_ctx, agent, kind in Lane.objects.filter(pk__in=queues).values_list(*fields)
+        LaneView(id=pk, models=tuple(models), num_ctx=num_ctx, agent=agent, type=kind, node=node, queues=queues[pk])
+        for pk, models, num_ctx, agent, kind, node in Lane.objects.filter(pk__in=queues).values_list(*fields)
     ]
 
 
@@ -103,8 +104,9 @@ def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Seque
                 line_at=moment(line_at),
                 avoid=node_id if error_code else None,
                 insists=bool(node_id and error_code) and (tries > 1 or tries + 1 >= max_tries),
+                prefer=prefer,
             )
-            for pk, share, line_at, node_id, error_code, tries, max_tries in rows(query, arguments)
+            for pk, share, line_at, node_id, error_code, tries, max_tries, prefer in rows(query, arguments)
         ]
 
     return heads

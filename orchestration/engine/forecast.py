@@ -24,7 +24,7 @@ REMEMBERED_FOR = timedelta(minutes=10)
 def steps() -> Iterator[Upcoming]:
     """What blocked steps need."""
     waiting = Task.objects.filter(status=TaskStatus.BLOCKED).order_by("-pk").values_list("lane_id", flat=True)[:STEPS]
-    for lane in Lane.objects.filter(pk__in=set(waiting)).order_by("pk"):
+    for lane in Lane.objects.filter(pk__in=set(waiting), node=None).order_by("pk"):
         yield Upcoming(models=tuple(lane.models), num_ctx=lane.num_ctx, reason="a step that waits for others needs it")
 
 

@@ -36,6 +36,8 @@ class Books:
         """Grants by (lane, priority)."""
         self.queued: dict[str, int] = {}
         """By model: the smallest context that a waiting task needs. Known once FILL is done."""
+        self.queued_on: dict[tuple[int, str], int] = {}
+        """The same by node and model, for tasks that no other node may run."""
         self.busy: dict[int, dict[Variant, bool]] = {}
         """By node: which of its variants are busy. Kept while loads are placed."""
         self.any_user_limit = any(not self.was_open(share) for share in view.shares)
@@ -68,7 +70,7 @@ class Books:
         return [
             (node, variant)
             for wanted in self.open_to(lane)
-            for node in self.holders(wanted)
+            for node in self.holders(wanted, lane.node)
             if (variant := self.serving(node, wanted))
         ]
 
@@ -148,22 +150,22 @@ class Books:
         elapsed = (self.view.now - run.since).total_seconds()
         return max(self.view.estimates.run(node.id, run.variant.model) - elapsed, elapsed / 2)
 
-    def holders(self, wanted: Variant) -> tuple[NodeView, ...]:
-        """Nodes where the variant is loaded and stays, is being loaded, or is planned."""
+    def holders(self, wanted: Variant, only: int | None = None) -> tuple[NodeView, ...]:
+        """Nodes where the variant is loaded and stays, is being loaded, or is planned. ``only``: of this one node."""
         if wanted not in self._holders:
             near = self._near.get(wanted.model, {}).values()
             self._holders[wanted] = tuple(node for node in near if self._holds(node, wanted))
-        return self._holders[wanted]
+        return _only(self._holders[wanted], only)
 
     def _holds(self, node: NodeView, wanted: Variant) -> bool:
         plan = self.plans.get(node.id)
         return bool(self.serving(node, wanted) or (plan and plan.variant.serves(wanted)))
 
-    def loaders(self, wanted: Variant) -> tuple[NodeView, ...]:
-        """Nodes that have it on their disk and may load it, whatever they hold now."""
+    def loaders(self, wanted: Variant, only: int | None = None) -> tuple[NodeView, ...]:
+        """Nodes that have it on their disk and may load it, whatever they hold now. ``only``: of this one node."""
         if wanted not in self._loaders:
             self._loaders[wanted] = tuple(node for node in self.live if node.could_load(wanted))
-        return self._loaders[wanted]
+        return _only(self._loaders[wanted], only)
 
     def commit(self, node_id: int, plan: Plan) -> None:
         self.plans[node_id] = plan
@@ -173,6 +175,10 @@ class Books:
     def drop(self, node_id: int) -> Plan:
         self._holders.clear()
         return self.plans.pop(node_id)
+
+
+def _only(nodes: tuple[NodeView, ...], node_id: int | None) -> tuple[NodeView, ...]:
+    return nodes if node_id is None else tuple(node for node in nodes if node.id == node_id)
 
 
 def _near(nodes: Sequence[NodeView], plans: Mapping[int, Plan]) -> dict[str, dict[int, NodeView]]:

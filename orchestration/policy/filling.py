@@ -10,6 +10,8 @@ from orchestration.policy.decision import Grant
 from orchestration.policy.fleet import Head, LaneView, NodeView, Variant
 
 Rank = tuple[int, float, datetime, int]
+NO_WORSE = 0.8
+"""Of the speed of the best: so much is won back where a node need not read the beginning of a prompt again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ def _holds_out(books: Books, line: _Line, head: Head) -> bool:
     if not head.insists or any(place.node.id != head.avoid for place in line.places if _is_free(books, place)):
         return False
     wanted = books.open_to(line.lane)
-    if not any(node.id != head.avoid for variant in wanted for node in books.loaders(variant)):
+    if not any(node.id != head.avoid for variant in wanted for node in books.loaders(variant, line.lane.node)):
         return False
     if head.avoid is not None and not _another_holds(books, line, head):
         for variant in wanted:
@@ -86,7 +88,9 @@ def _holds_out(books: Books, line: _Line, head: Head) -> bool:
 
 
 def _another_holds(books: Books, line: _Line, head: Head) -> bool:
-    return any(node.id != head.avoid for variant in books.open_to(line.lane) for node in books.holders(variant))
+    lane = line.lane
+    wanted = books.open_to(lane)
+    return any(node.id != head.avoid for variant in wanted for node in books.holders(variant, lane.node))
 
 
 def _line(books: Books, lane: LaneView) -> _Line | None:
@@ -155,11 +159,11 @@ def _is_free(books: Books, place: _Place) -> bool:
 def _grant(books: Books, line: _Line, priority: int, head: Head) -> None:
     lane = line.lane
     free = [place for place in line.places if _is_free(books, place)]
-    place = max(free, key=lambda place: _merit(books, place, head))
+    place = _chosen(books, free, head)
     node, variant = place.node, place.variant
     slot = books.free_slot(node, variant) or 0
     tokens = books.view.estimates.work(lane.agent, lane.type)
-    reason = _reason(books, place, free, head)
+    reason = _reason(books, place, free, head, lane.node)
     books.used[node.id].setdefault(variant.model, set()).add(slot)
     books.models[variant.model] += 1
     books.shares[head.share] += 1
@@ -183,17 +187,38 @@ def _grant(books: Books, line: _Line, priority: int, head: Head) -> None:
     )
 
 
+def _chosen(books: Books, free: list[_Place], head: Head) -> _Place:
+    """The best; but the node that holds the beginning of the prompt where it is no worse with the same model."""
+    best = max(free, key=lambda place: _merit(books, place, head))
+    if head.prefer is None or head.prefer == best.node.id:
+        return best
+    least = _speed(books, best) * NO_WORSE
+    for place in free:
+        same = place.node.id == head.prefer != head.avoid and place.variant.model == best.variant.model
+        if same and _speed(books, place) >= least:
+            return place
+    return best
+
+
+def _speed(books: Books, place: _Place) -> float:
+    node, variant = place.node, place.variant
+    return books.view.estimates.speed(node.id, variant.model) / books.slowdown(node, variant)
+
+
 def _merit(books: Books, place: _Place, head: Head) -> tuple[bool, int, float, int, int]:
     """Not where it failed last; the team's favourite model; then where it is done first."""
     node, variant = place.node, place.variant
-    speed = books.view.estimates.speed(node.id, variant.model) / books.slowdown(node, variant)
-    return node.id != head.avoid, books.rule(variant.model).priority, speed, -place.order, -node.id
+    return node.id != head.avoid, books.rule(variant.model).priority, _speed(books, place), -place.order, -node.id
 
 
-def _reason(books: Books, place: _Place, free: list[_Place], head: Head) -> str:
+def _reason(books: Books, place: _Place, free: list[_Place], head: Head, only: int | None) -> str:
     node, variant = place.node, place.variant
     slots = f"{books.in_use(node, variant) + 1} of {books.slots(node, variant)} slots used"
     words = f"{variant.model} already loaded on {node.name}, {slots}"
+    if only is not None:
+        return f"{words}; no other node may run it"
+    if node.id == head.prefer:
+        return f"{words}; holds the conversation's prefix"
     others = len({other.node.id for other in free} - {node.id})
     if head.avoid is not None and node.id != head.avoid and head.avoid in {other.node.id for other in free}:
         return f"{words}; not where its last attempt failed"

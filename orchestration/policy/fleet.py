@@ -149,6 +149,8 @@ class Head:
     """The node of the last failed attempt: another one is taken where there is a choice."""
     insists: bool = False
     """It failed more than once, or has one try left: it waits for a load elsewhere rather than go there again."""
+    prefer: int | None = None
+    """The node that holds what its prompt begins with: taken where it is no worse than others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,8 @@ class ClassQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneView:
-    """A queue of tasks with the same agent, type, models and context. ``models``: the preferred first."""
+    """A queue of tasks with the same agent, type, models and context. ``models``: the preferred first. ``node``: the
+    only one that may run them."""
 
     id: int
     models: tuple[str, ...]
@@ -170,6 +173,7 @@ class LaneView:
     """By priority, those with tasks only."""
     agent: int | None = None
     type: str = ""
+    node: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

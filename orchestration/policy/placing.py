@@ -8,6 +8,7 @@ only for a task that no node can serve and that has waited out the patience of i
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from orchestration.policy.books import UNLIMITED, Books
 from orchestration.policy.decision import Abort, Planned
@@ -22,9 +23,16 @@ RETURN_SECONDS = 10.0
 """Beyond two loads: how long a displaced model stays away at least."""
 
 
+class Goal(NamedTuple):
+    """A variant that is wanted: anywhere, or on this node only."""
+
+    variant: Variant
+    node: int | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Want:
-    """What waits for a variant: the best class that has lost its patience, the best class at all, tasks and work."""
+    """What waits for a goal: the best class that has lost its patience, the best class at all, tasks and work."""
 
     lane: LaneView
     """One of those that want it: the one a plan for it is noted for."""
@@ -46,21 +54,33 @@ class _Option:
     cost: tuple[int, float, int, int]
 
 
-def place(books: Books) -> dict[Variant, Want]:
+def place(books: Books) -> dict[Goal, Want]:
     """Commits nodes to loads; what is wanted comes back. Without workers nothing ends, and all would displace all."""
     _withdraw(books, lambda node, plan: node.could_load(plan.variant) and not books.serving(node, plan.variant))
     if not books.view.workers_alive:
         return {}
     wants = _wants(books)
-    for variant in wants:
-        books.queued[variant.model] = min(variant.num_ctx, books.queued.get(variant.model, UNLIMITED))
-    held = {variant: len(books.holders(variant)) for variant in wants}
-    _withdraw(books, lambda node, plan: plan.preload or _is_needed(books, wants, plan))
-    order = sorted(wants, key=lambda it: (wants[it].late, wants[it].priority, -wants[it].count / (held[it] + 1), it))
-    for variant in order:
-        if not _move(books, wants, variant) and (option := _best(books, wants, variant)):
-            _commit(books, variant, wants[variant], option)
+    for goal in wants:
+        _note_queued(books, goal)
+    held = {goal: len(books.holders(*goal)) for goal in wants}
+    _withdraw(books, lambda node, plan: plan.preload or _is_needed(books, wants, node, plan))
+    for goal in sorted(wants, key=lambda it: _urgency(wants[it], held[it], it)):
+        if not _move(books, wants, goal) and (option := _best(books, wants, goal)):
+            _commit(books, goal, wants[goal], option)
     return wants
+
+
+def _note_queued(books: Books, goal: Goal) -> None:
+    (model, num_ctx), node = (goal.variant.model, goal.variant.num_ctx), goal.node
+    if node is None:
+        books.queued[model] = min(num_ctx, books.queued.get(model, UNLIMITED))
+    else:
+        books.queued_on[node, model] = min(num_ctx, books.queued_on.get((node, model), UNLIMITED))
+
+
+def _urgency(want: Want, held: int, goal: Goal) -> tuple[int, int, bool, float, Variant, int]:
+    """Of equal classes those with one node first: where it goes the others may find it held, not the other way."""
+    return want.late, want.priority, goal.node is None, -want.count / (held + 1), goal.variant, goal.node or 0
 
 
 def go(books: Books) -> None:
@@ -70,14 +90,14 @@ def go(books: Books) -> None:
             books.decision.starts.append(node_id)
 
 
-def _wants(books: Books) -> dict[Variant, Want]:
-    wants: dict[Variant, Want] = {}
+def _wants(books: Books) -> dict[Goal, Want]:
+    wants: dict[Goal, Want] = {}
     for lane in books.view.lanes:
         left = _startable(books, lane)
         variant = _variant_for(books, lane) if left else None
         if variant is not None:
             count = min(sum(left.values()), max(1, books.agent_room(lane.agent)), books.model_room(variant.model))
-            _add(wants, variant, _want(books, lane, left, count))
+            _add(wants, Goal(variant, lane.node), _want(books, lane, left, count))
     return _joined(books, wants)
 
 
@@ -86,7 +106,7 @@ def _startable(books: Books, lane: LaneView) -> dict[int, int]:
     left = {} if lane.id in books.at_user_limit else books.left(lane)
     if left and not books.agent_room(lane.agent):
         left = {priority: count for priority, count in left.items() if _is_overtaken(books, lane, priority)}
-    if not books.any_user_limit or any(books.holders(it) for it in _usable(books, lane)):
+    if not books.any_user_limit or any(books.holders(it, lane.node) for it in _usable(books, lane)):
         return left
     return {priority: count for priority, count in left.items() if books.anybody(lane, priority)}
 
@@ -108,22 +128,22 @@ def _usable(books: Books, lane: LaneView) -> list[Variant]:
     return [books.wanted(lane, model) for model, rule in rules.items() if rule.enabled and not rule.paused]
 
 
-def _joined(books: Books, wants: dict[Variant, Want]) -> dict[Variant, Want]:
+def _joined(books: Books, wants: dict[Goal, Want]) -> dict[Goal, Want]:
     """A model that nobody holds is wanted with one context only, the largest: it serves those who want less."""
-    largest: dict[str, Variant] = {}
-    held = {variant for variant in wants if books.holders(variant)}
-    for variant in wants.keys() - held:
-        largest[variant.model] = max(variant, largest.get(variant.model, variant))
-    joined: dict[Variant, Want] = {}
-    for variant, want in wants.items():
-        _add(joined, variant if variant in held else largest[variant.model], want)
+    largest: dict[tuple[str, int | None], Variant] = {}
+    held = {goal for goal in wants if books.holders(*goal)}
+    for variant, node in wants.keys() - held:
+        largest[variant.model, node] = max(variant, largest.get((variant.model, node), variant))
+    joined: dict[Goal, Want] = {}
+    for goal, want in wants.items():
+        _add(joined, goal if goal in held else Goal(largest[goal.variant.model, goal.node], goal.node), want)
     return joined
 
 
-def _add(wants: dict[Variant, Want], variant: Variant, want: Want) -> None:
-    known = wants.get(variant)
+def _add(wants: dict[Goal, Want], goal: Goal, want: Want) -> None:
+    known = wants.get(goal)
     if known is None:
-        wants[variant] = want
+        wants[goal] = want
         return
     known.late, known.priority = min(known.late, want.late), min(known.priority, want.priority)
     known.count += want.count
@@ -133,22 +153,23 @@ def _add(wants: dict[Variant, Want], variant: Variant, want: Want) -> None:
 def _variant_for(books: Books, lane: LaneView) -> Variant | None:
     """The model the lane counts for: the one that most nodes hold, else the first that some node could load, if
     possible one that is not about to load something else."""
-    able = [variant for variant in books.open_to(lane) if books.loaders(variant) or books.holders(variant)]
+    only = lane.node
+    able = [it for it in books.open_to(lane) if books.loaders(it, only) or books.holders(it, only)]
     return max(
         able,
-        key=lambda it: (len(books.holders(it)), _has_loader(books, it), books.rule(it.model).priority),
+        key=lambda it: (len(books.holders(it, only)), _has_loader(books, it, only), books.rule(it.model).priority),
         default=None,
     )
 
 
-def _has_loader(books: Books, variant: Variant) -> bool:
-    return any(node.id not in books.plans for node in books.loaders(variant))
+def _has_loader(books: Books, variant: Variant, only: int | None) -> bool:
+    return any(node.id not in books.plans for node in books.loaders(variant, only))
 
 
 def _want(books: Books, lane: LaneView, left: dict[int, int], count: int) -> Want:
     """Nobody is late whom some node serves, though it be at the limit of its model."""
     now, patience = books.view.now, books.view.parameters.patience
-    held = any(books.holders(variant) for variant in _usable(books, lane))
+    held = any(books.holders(variant, lane.node) for variant in _usable(books, lane))
     ages = {priority: now - lane.queues[priority].oldest for priority in left}
     late = [priority for priority, age in ages.items() if not held and age >= patience[priority]]
     return Want(
@@ -169,47 +190,49 @@ def _withdraw(books: Books, stays: Callable[[NodeView, Plan], bool]) -> None:
             books.decision.withdrawn.append(node_id)
 
 
-def _is_needed(books: Books, wants: dict[Variant, Want], plan: Plan) -> bool:
+def _is_needed(books: Books, wants: dict[Goal, Want], node: NodeView, plan: Plan) -> bool:
     """A busy model need not go for those whom a node serves meanwhile."""
-    waiting = [it for it in wants if plan.variant.serves(it)]
+    waiting = [it for it in wants if it.node in (None, node.id) and plan.variant.serves(it.variant)]
     return any(not plan.patience or not _is_served(books, it) for it in waiting)
 
 
-def _is_served(books: Books, variant: Variant) -> bool:
-    return any(books.serving(node, variant) for node in books.holders(variant))
+def _is_served(books: Books, goal: Goal) -> bool:
+    return any(books.serving(node, goal.variant) for node in books.holders(*goal))
 
 
-def _move(books: Books, wants: dict[Variant, Want], variant: Variant) -> bool:
+def _move(books: Books, wants: dict[Goal, Want], goal: Goal) -> bool:
     """A load that still waits for the runs of its victims goes where it costs only idle ones, if that is possible now.
 
     The victims go on, and no run however long keeps a task waiting while another node has nothing to do."""
+    variant = goal.variant
     plans = [(node_id, plan) for node_id, plan in books.plans.items() if plan.variant.serves(variant)]
-    for node_id, plan in plans:
+    for node_id, plan in plans if goal.node is None else ():
         waits = plan.loading_since is None and any(books.in_use(books.nodes[node_id], it) for it in plan.victims)
-        if not waits or len(books.holders(variant)) > 1:
+        bound = any(it.node == node_id and plan.variant.serves(it.variant) for it in wants)
+        if not waits or bound or len(books.holders(variant)) > 1:
             continue
         books.drop(node_id)
-        if option := _best(books, wants, variant):
+        if option := _best(books, wants, goal):
             books.decision.withdrawn.append(node_id)
-            _commit(books, variant, wants[variant], option)
+            _commit(books, goal, wants[goal], option)
             return True
         books.commit(node_id, plan)
     return False
 
 
-def _best(books: Books, wants: dict[Variant, Want], variant: Variant) -> _Option | None:
+def _best(books: Books, wants: dict[Goal, Want], goal: Goal) -> _Option | None:
     options = [
         option
-        for node in books.loaders(variant)
-        if node.id not in books.plans and not books.serving(node, variant)
-        if (option := _option(books, wants, variant, node))
+        for node in books.loaders(*goal)
+        if node.id not in books.plans and not books.serving(node, goal.variant)
+        if (option := _option(books, wants[goal], goal, node))
     ]
     return min(options, key=lambda option: option.cost, default=None)
 
 
-def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: NodeView) -> _Option | None:
+def _option(books: Books, want: Want, goal: Goal, node: NodeView) -> _Option | None:
     """What it would cost the node to load the variant; None where the rules forbid it."""
-    want, parameters, estimates = wants[variant], books.view.parameters, books.view.estimates
+    variant, parameters, estimates = goal.variant, books.view.parameters, books.view.estimates
     busy = _busy(books, node)
     if want.late == IN_TIME and _is_full(node, variant, busy):
         return None
@@ -225,7 +248,7 @@ def _option(books: Books, wants: dict[Variant, Want], variant: Variant, node: No
     seconds = load + max((books.seconds_left(node, run) for run in runs), default=0.0)
     lost = sum(kept[it] for it in gone)
     if want.late == IN_TIME:
-        if lost or any(busy[it] for it in gone) or not _backlog_lasts(books, variant, want, seconds):
+        if lost or any(busy[it] for it in gone) or not _backlog_lasts(books, goal, want, seconds):
             return None
     elif want.late > Priority.HIGH and any(busy[it] and _is_fresh(books, node, it, load) for it in gone):
         return None
@@ -257,7 +280,8 @@ def _is_kept(books: Books, want: Want, node: NodeView, it: Variant, load: float)
 
 def _is_busy(books: Books, node: NodeView, it: Variant) -> bool:
     """Queued tasks for it, runs of ours, or requests of others."""
-    queued = it.num_ctx >= books.queued.get(it.model, UNLIMITED)
+    least = min(books.queued.get(it.model, UNLIMITED), books.queued_on.get((node.id, it.model), UNLIMITED))
+    queued = it.num_ctx >= least
     return queued or books.in_use(node, it) > 0 or node.resident[it].busy_outside
 
 
@@ -285,13 +309,13 @@ def _may_abort(books: Books, run: Run) -> bool:
     return books.view.parameters.preempt and run.priority == Priority.LOW and not run.preempted
 
 
-def _backlog_lasts(books: Books, variant: Variant, want: Want, seconds: float) -> bool:
+def _backlog_lasts(books: Books, goal: Goal, want: Want, seconds: float) -> bool:
     """Whether those who hold it, and where nothing fails, would still be at it when one more could help. Tasks for
     which they have a slot, or will have when they have loaded it, are no backlog."""
-    estimates = books.view.estimates
+    estimates, variant = books.view.estimates, goal.variant
     holders = [
         (node, books.serving(node, variant) or variant)
-        for node in books.holders(variant)
+        for node in books.holders(*goal)
         if node.id not in books.forsaken.get(variant.model, ())
     ]
     if not holders:
@@ -302,8 +326,8 @@ def _backlog_lasts(books: Books, variant: Variant, want: Want, seconds: float) -
     return want.count * want.work >= seconds * sum(rates)
 
 
-def _commit(books: Books, variant: Variant, want: Want, option: _Option) -> None:
-    node, late = option.node, want.late != IN_TIME
+def _commit(books: Books, goal: Goal, want: Want, option: _Option) -> None:
+    variant, node, late = goal.variant, option.node, want.late != IN_TIME
     plan = Plan(
         variant=variant,
         victims=option.victims,
@@ -311,7 +335,7 @@ def _commit(books: Books, variant: Variant, want: Want, option: _Option) -> None
         expected=timedelta(seconds=option.load_seconds),
         patience=late,
     )
-    reason = _reason(books, want, option, variant)
+    reason = _reason(books, want, option, goal)
     books.commit(node.id, plan)
     books.decision.plans.append(Planned(node_id=node.id, plan=plan, lane_id=want.lane.id, reason=reason))
     if want.late == Priority.HIGH:
@@ -320,14 +344,20 @@ def _commit(books: Books, variant: Variant, want: Want, option: _Option) -> None
             books.decision.aborts.append(Abort(attempt_id=run.attempt_id, node_id=node.id, reason=words))
 
 
-def _reason(books: Books, want: Want, option: _Option, variant: Variant) -> str:
+def _reason(books: Books, want: Want, option: _Option, goal: Goal) -> str:
     """Why here and why now, in words."""
-    names = ", ".join(it.model for it in option.victims)
+    variant, names = goal.variant, ", ".join(it.model for it in option.victims)
     if want.late != IN_TIME:
         waited = round(want.waited.total_seconds())
         cost = f", in place of {names}" if names else ""
+        if goal.node is not None:
+            return (
+                f"{variant.model} on {option.node.name}{cost}: its task may run nowhere else and has waited {waited} s"
+            )
         return f"{variant.model} on {option.node.name}{cost}: its task has waited {waited} s for a model nobody holds"
     room = f"in place of {names}, idle" if names else "there is room"
+    if goal.node is not None:
+        return f"{variant.model} on {option.node.name}: its tasks may run nowhere else, {room}"
     held = books.holders(variant)
     forsaken = books.forsaken.get(variant.model, set())
     if held and all(node.id in forsaken for node in held):

@@ -1,13 +1,16 @@
 """Why a queue waits, in words for the person who waits, and when it goes on as far as that is known."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from statistics import fmean
+from typing import TypeVar
 
 from orchestration.policy.books import Books
 from orchestration.policy.decision import Decision, Waiting, Waits
 from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Run, Variant
 
 Found = Waiting | None
+AnyFound = TypeVar("AnyFound", Waiting, Waiting | None)
 
 
 def explain(books: Books) -> None:
@@ -29,13 +32,30 @@ def _of(books: Books, lane: LaneView) -> Waiting:
         _workers(books)
         or _paused(books, lane)
         or _limits(books, lane)
-        or _models(books, lane)
-        or _nodes(books, lane)
-        or _planned(books, lane)
+        or _bound(books, lane, _models(books, lane) or _nodes(books, lane) or _planned(books, lane))
         or _free(books, lane)
-        or _busy(books, lane)
-        or _no_room(books, lane)
+        or _bound(books, lane, _busy(books, lane))
+        or _bound(books, lane, _no_room(books, lane))
     )
+
+
+_OF_ITS_NODE = frozenset(
+    {Waits.NOT_PULLED, Waits.NODE_UNAVAILABLE, Waits.LOAD_FAILED, Waits.LOADING, Waits.DRAINING, Waits.BUSY}
+    | {Waits.NO_ROOM}
+)
+
+
+def _bound(books: Books, lane: LaneView, found: AnyFound) -> AnyFound:
+    """With the name of the one node that may run it, where that is why it waits."""
+    if found is None or lane.node is None or found.code not in _OF_ITS_NODE:
+        return found
+    node = books.nodes.get(lane.node)
+    return replace(found, words=f"Only {node.name if node else 'a node that is gone'} may run it, and {found.words}")
+
+
+def _around(books: Books, lane: LaneView) -> Sequence[NodeView]:
+    """The nodes that may run it."""
+    return [node for node in books.view.nodes if lane.node in (None, node.id)]
 
 
 def _workers(books: Books) -> Found:
@@ -95,9 +115,11 @@ def _models(books: Books, lane: LaneView) -> Found:
     enabled = [model for model in lane.models if books.rule(model).enabled and not books.rule(model).paused]
     if not enabled:
         return Waiting(code=Waits.DISABLED, words=f"Model disabled: {', '.join(lane.models)}")
-    installed = [model for model in enabled if any(model in node.installed for node in books.view.nodes)]
+    installed = [model for model in enabled if any(model in node.installed for node in _around(books, lane))]
     if not installed:
-        return Waiting(code=Waits.NOT_PULLED, words=f"Not pulled on any node: {', '.join(enabled)}")
+        names = ", ".join(enabled)
+        words = f"Not pulled on any node: {names}" if lane.node is None else f"it has not pulled {names}"
+        return Waiting(code=Waits.NOT_PULLED, words=words)
     if any(books.model_room(model) for model in installed):
         return None
     model = installed[0]
@@ -109,9 +131,9 @@ def _models(books: Books, lane: LaneView) -> Found:
 def _nodes(books: Books, lane: LaneView) -> Found:
     """When every node that has one of the models takes nothing, or could not load it."""
     wanted = books.open_to(lane)
-    if any(books.loaders(variant) or books.holders(variant) for variant in wanted):
+    if any(books.loaders(variant, lane.node) or books.holders(variant, lane.node) for variant in wanted):
         return None
-    able = [(node, variant) for variant in wanted for node in books.view.nodes if variant.model in node.installed]
+    able = [(node, variant) for variant in wanted for node in _around(books, lane) if variant.model in node.installed]
     if all(node.refuses for node, _ in able):
         return Waiting(code=Waits.NODE_UNAVAILABLE, words=_first(node.refuses for node, _ in able))
     words = _first(node.refusal(variant) for node, variant in able if not node.refuses)
@@ -123,7 +145,7 @@ def _planned(books: Books, lane: LaneView) -> Found:
     wanted = books.open_to(lane)
     if books.places(lane):
         return None
-    for node in books.view.nodes:
+    for node in _around(books, lane):
         plan = books.plans.get(node.id)
         if plan and any(plan.variant.serves(variant) for variant in wanted):
             return _loading(books, node, plan)
@@ -204,14 +226,15 @@ def _short(words: list[str]) -> str:
 
 
 def _no_room(books: Books, lane: LaneView) -> Waiting:
-    able = [(node, wanted) for wanted in books.open_to(lane) for node in books.loaders(wanted)]
+    able = [(node, wanted) for wanted in books.open_to(lane) for node in books.loaders(wanted, lane.node)]
     node, wanted = next(((node, wanted) for node, wanted in able if node.id not in books.plans), able[0])
     plan, called = books.plans.get(node.id), _called(books, wanted)
+    called += " is on no node" if lane.node is None else " is not in its memory"
     if plan:
-        words = f"{called} is on no node; {node.name} loads {plan.variant.model} first"
+        words = f"{called}; {node.name} loads {plan.variant.model} first"
     else:
         names = ", ".join(dict.fromkeys(it.model for it in node.resident)) or "what is there"
-        words = f"{called} is on no node; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"
+        words = f"{called}; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"
     return Waiting(code=Waits.NO_ROOM, words=words)
 
 

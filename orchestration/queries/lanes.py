@@ -17,13 +17,14 @@ STALE = timedelta(seconds=30)
 
 class WaitingLane(TypedDict):
     """``counts`` by priority, ``capped`` where more wait than are counted. ``moves``: when its next task may start, in
-    words; empty while nobody knows."""
+    words; empty while nobody knows. ``node``: the only one that may run them."""
 
     lane_id: int
     agent: str | None
     agent_id: int | None
     type: str
     models: list[str]
+    node: str | None
     code: str
     words: str
     moves: str
@@ -37,7 +38,7 @@ class WaitingLane(TypedDict):
 def waiting_lanes(*, limit: int = 8, now: datetime | None = None) -> list[WaitingLane]:
     """Those with most tasks first. One query."""
     now = now or timezone.now()
-    rows = Lane.objects.exclude(waiting_code="").select_related("agent")
+    rows = Lane.objects.exclude(waiting_code="").select_related("agent", "node")
     return sorted((_lane(row, now) for row in rows), key=lambda lane: (-lane["count"], lane["lane_id"]))[:limit]
 
 
@@ -50,6 +51,7 @@ def _lane(row: Lane, now: datetime) -> WaitingLane:
         agent_id=row.agent_id,
         type=row.type,
         models=row.models,
+        node=row.node.name if row.node else None,
         code=row.waiting_code,
         words=row.waiting_reason,
         moves=_moves(row, now),

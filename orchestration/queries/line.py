@@ -57,13 +57,15 @@ class _Lane:
     type: str
     models: frozenset[str]
     code: str
+    node: int | None = None
 
     def competes(self, other: "_Lane") -> bool:
         """For the slots of a model, or for those of the agent where they are what lacks."""
         if other.code == Waits.PAUSED:
             return False
         same_agent = self.agent is not None and self.agent == other.agent
-        return bool(self.models & other.models) or (same_agent and self.code == Waits.AGENT_LIMIT)
+        apart = None not in (self.node, other.node) and self.node != other.node
+        return bool(not apart and self.models & other.models) or (same_agent and self.code == Waits.AGENT_LIMIT)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,8 +195,10 @@ def _lanes(wanted: Collection[int]) -> dict[int, _Lane]:
     """Those asked for, and all in which somebody waits."""
     rows = Lane.objects.filter(Q(pk__in=wanted) | ~Q(waiting_code=""))
     return {
-        pk: _Lane(id=pk, agent=agent, type=kind, models=frozenset(models), code=code)
-        for pk, agent, kind, models, code in rows.values_list("pk", "agent_id", "type", "models", "waiting_code")
+        pk: _Lane(id=pk, agent=agent, type=kind, models=frozenset(models), code=code, node=node)
+        for pk, agent, kind, models, code, node in rows.values_list(
+            "pk", "agent_id", "type", "models", "waiting_code", "node_id"
+        )
     }
 
 

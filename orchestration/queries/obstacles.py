@@ -29,9 +29,10 @@ class Obstacle(TypedDict):
     plan: LoadPlanPayload | None
 
 
-def obstacles(models: Sequence[str]) -> list[Obstacle]:
-    """Five small queries, by name of the node."""
+def obstacles(models: Sequence[str], *, only: int | None = None) -> list[Obstacle]:
+    """Five small queries, by name of the node. ``only``: the one that may run it."""
     nodes = Node.objects.filter(node_models__model__name__in=models, node_models__installed=True).distinct()
+    nodes = nodes if only is None else nodes.filter(pk=only)
     found = {node.pk: node for node in nodes}
     running = _running(found)
     held = _held(found)

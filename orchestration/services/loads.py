@@ -186,17 +186,21 @@ def backoff(failures_before: int) -> timedelta:
 
 
 def _charge(node: Node, plan: LoadPlan, error: OllamaError, now: datetime) -> None:
-    lane_ids = stranded_lanes(plan.model_name, plan.num_ctx, now)
+    lane_ids = stranded_lanes(plan.model_name, plan.num_ctx, now, node_id=node.pk)
     if lane_ids:
         load_failures.load_failed(lane_ids=lane_ids, node_id=node.pk, model_name=plan.model_name, error=error, now=now)
     else:
         events.on_commit(wake=True)
 
 
-def stranded_lanes(model_name: str, num_ctx: int, now: datetime) -> list[int]:
-    """Lanes with waiting tasks that wanted this variant, and for which no node could load any of their models now."""
+def stranded_lanes(model_name: str, num_ctx: int, now: datetime, *, node_id: int | None = None) -> list[int]:
+    """Lanes with waiting tasks that wanted this variant, and for which no node could load any of their models now.
+
+    ``node_id``: where it could not be loaded; those that only another node may run had no hopes of it.
+    """
     waiting = Exists(Task.objects.filter(lane=OuterRef("pk"), status=TaskStatus.PENDING, not_before=None))
-    lanes = [lane for lane in Lane.objects.filter(waiting) if model_name in lane.models]
+    there = [lane for lane in Lane.objects.filter(waiting) if model_name in lane.models]
+    lanes = [lane for lane in there if node_id is None or lane.node_id in (None, node_id)]
     names = {name for lane in lanes for name in lane.models}
     holders = _holders(names)
     trained = dict(OllamaModel.objects.filter(name__in=names).values_list("name", "context_length"))
@@ -205,7 +209,8 @@ def stranded_lanes(model_name: str, num_ctx: int, now: datetime) -> list[int]:
     stranded = []
     for lane in lanes:
         wanted = {name: min(lane.num_ctx, trained.get(name) or lane.num_ctx) for name in lane.models}
-        could = {(node, name, size) for name, size in wanted.items() for node in holders[name]}
+        nodes = {name: holders[name] if lane.node_id is None else holders[name] & {lane.node_id} for name in wanted}
+        could = {(node, name, size) for name, size in wanted.items() for node in nodes[name]}
         if wanted[model_name] == num_ctx and not could - refused:
             stranded.append(lane.pk)
     return stranded

@@ -16,6 +16,7 @@ from orchestration.services import audit, gates
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
 from orchestration.services.resume import AS_NEW
+from orchestration.services.steps import advance
 from orchestration.services.submission import check_room
 
 _OF_RUN = (
@@ -46,6 +47,7 @@ def rerun_from(*, actor: Actor, run_id: int, step: str) -> Run:
     now = timezone.now()
     new = _new_run(run, actor, now)
     made = _copy(new, actor, [task for task in tasks if task.parent_id not in again], again, edges, now)
+    advance(new.tasks.filter(status=TaskStatus.BLOCKED), now)
     gates.let_through(now, [new])
     audit.record(actor, "run.submitted", new, kind=new.kind, tasks=len(made), agent=new.agent_name, rerun_of=run.pk)
     events.on_commit(("tasks_added", {"run_id": new.pk, "count": len(made), "agent": new.agent_name}))
@@ -129,6 +131,7 @@ def _to_do(task: Task, run: Run, waits: bool, now: datetime) -> Mapping[str, Any
     template = {name: value for name, value in (task.template or {}).items() if name != "expanded"}
     texts = {name: template.get(name) or getattr(task, name) for name in ("input", "messages")}
     held = run.max_parallel is not None
+    waits = waits or bool(template)
     return {
         **AS_NEW,
         **texts,

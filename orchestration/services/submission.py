@@ -20,6 +20,7 @@ from orchestration.services.passages import prepared
 from orchestration.services.quoting import quoting
 from orchestration.services.routes import Lanes, Placed
 from orchestration.services.specs import TaskSpec, checked
+from orchestration.services.steps import advance
 
 ANNOUNCED_ONE_BY_ONE = 50
 _BATCH = 500
@@ -110,6 +111,7 @@ def submit_run(
             wanted = _with_papers(actor, agent, wanted)
             run = _run(actor, agent, plan, wanted, idempotency_key, request_hash)
             tasks = _create(run, agent, actor, wanted, allow_missing_models)
+            _begin(tasks, wanted)
             audit.record(actor, "run.submitted", run, kind=run.kind, tasks=len(tasks), agent=agent.name)
             _announce(run, tasks)
     except IntegrityError as error:
@@ -236,7 +238,18 @@ def _join(tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> None:
 
 
 def _waits(spec: TaskSpec) -> bool:
+    return bool(spec.template or _has_needs(spec))
+
+
+def _has_needs(spec: TaskSpec) -> bool:
     return bool(spec.needs or spec.after or spec.papers.awaits)
+
+
+def _begin(tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> None:
+    """Fills in what waits for nothing but the run's inputs."""
+    alone = [task.pk for task, spec in zip(tasks, specs, strict=True) if spec.template and not _has_needs(spec)]
+    if alone:
+        advance(Task.objects.filter(pk__in=alone), timezone.now())
 
 
 def _with_papers(actor: Actor, agent: Agent, specs: Sequence[TaskSpec]) -> list[TaskSpec]:
