@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models as db
 
+from orchestration.policy.agent_kinds import manner
 from orchestration.policy.states import AgentKind
 
 
@@ -11,7 +12,9 @@ class Agent(db.Model):
     name = db.CharField(max_length=80, unique=True)
     description = db.TextField(blank=True)
     kind = db.CharField(max_length=12, choices=[(kind, kind) for kind in AgentKind], default=AgentKind.CUSTOM)
-    system_prompt = db.TextField(blank=True)
+    system_prompt = db.TextField(  # noqa: DJ001 - nothing said and nothing wanted are two things
+        null=True, blank=True, help_text="Null: as its kind has it. Empty: none at all."
+    )
     models = db.JSONField(default=list, blank=True, help_text="Names it may use; empty means any model.")
     default_model = db.CharField(max_length=200, blank=True)
     routing_preferences = db.JSONField(default=dict, blank=True, help_text="Kind of task to model name.")
@@ -38,3 +41,13 @@ class Agent(db.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def prompt_in_force(self) -> str:
+        """What its tasks get: its own, else its kind's."""
+        return manner(self.kind).system_prompt if self.system_prompt is None else self.system_prompt
+
+    @property
+    def think_in_force(self) -> bool | str | None:
+        own: bool | str | None = self.think
+        return manner(self.kind).think if own is None else own
