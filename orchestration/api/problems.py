@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -125,6 +126,10 @@ def of_suspicion(request: HttpRequest, error: SuspiciousOperation) -> JsonRespon
     return of_drover(request, InvalidInput(str(error) or "This request is not one that Drover understands."))
 
 
+def of_broken_form(request: HttpRequest, error: MultiPartParserError) -> JsonResponse:
+    return of_drover(request, InvalidInput(f"The form cannot be read: {error}."))
+
+
 def of_cut_body(request: HttpRequest, error: UnreadablePostError) -> JsonResponse:
     return of_drover(request, InvalidInput("The body ended before it was complete."))
 
@@ -161,6 +166,7 @@ _TRANSLATIONS: dict[type[Exception], Callable[[HttpRequest, Any], JsonResponse]]
     AuthenticationError: of_http,
     RequestDataTooBig: of_size,
     SuspiciousOperation: of_suspicion,
+    MultiPartParserError: of_broken_form,
     UnreadablePostError: of_cut_body,
     Http404: of_absence,
     OperationalError: of_database,

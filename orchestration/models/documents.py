@@ -15,6 +15,9 @@ class Document(db.Model):
     size_bytes = db.PositiveBigIntegerField(help_text="Of the file it came from.")
     sha256 = db.CharField(max_length=64, db_index=True)
     text = db.TextField()
+    characters = db.PositiveIntegerField(default=0)
+    tokens = db.PositiveIntegerField(default=0, help_text="About as many as it takes in a prompt.")
+    pages = db.PositiveIntegerField(null=True, blank=True)
     created_at = db.DateTimeField(auto_now_add=True)
 
     class Meta:

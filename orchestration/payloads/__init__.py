@@ -8,6 +8,7 @@ from orchestration.payloads.agents import AgentPayload, agent
 from orchestration.payloads.attempts import AttemptPayload, attempt
 from orchestration.payloads.audit import AuditPayload, audit_entry
 from orchestration.payloads.base import iso, stamp
+from orchestration.payloads.documents import DocumentPayload, document
 from orchestration.payloads.fleet import (
     LoadPlanPayload,
     ModelConfigPayload,
@@ -43,6 +44,7 @@ __all__ = [
     "AgentPayload",
     "AttemptPayload",
     "AuditPayload",
+    "DocumentPayload",
     "LoadPlanPayload",
     "LoadSample",
     "Metrics",
@@ -64,6 +66,7 @@ __all__ = [
     "agent",
     "attempt",
     "audit_entry",
+    "document",
     "iso",
     "load_plan",
     "metrics",

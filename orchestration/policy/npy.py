@@ -4,6 +4,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from orchestration.errors import Unprocessable
 
@@ -32,6 +33,4 @@ def npy(vectors: Sequence[Sequence[float]]) -> Iterator[bytes]:
     columns = len(vectors[0]) if vectors else 0
     if any(len(vector) != columns for vector in vectors):
         raise Unprocessable("The vectors are not of one length, so they do not make a table.")
-    yield header(len(vectors), columns)
-    for vector in vectors:
-        yield numbers(vector)
+    return chain([header(len(vectors), columns)], map(numbers, vectors))

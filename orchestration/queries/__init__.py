@@ -1,5 +1,6 @@
 """Every read the doors need: lists, filters, counts, pages, the load sample. Nothing here writes."""
 
+from orchestration.queries.documents import documents, documents_by_id, documents_of_task, get_document
 from orchestration.queries.filters import TaskFilter
 from orchestration.queries.fleet import (
     get_model_config,
@@ -37,9 +38,13 @@ __all__ = [
     "TaskFilter",
     "agents",
     "audit",
+    "documents",
+    "documents_by_id",
+    "documents_of_task",
     "errors",
     "facets",
     "get_agent",
+    "get_document",
     "get_model_config",
     "get_node",
     "get_run",

@@ -1,15 +1,18 @@
 """Documents: uploaded, deleted. What is kept is their text; the same text of the same person is kept once."""
 
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from orchestration import events
 from orchestration.errors import InvalidInput, NotFound, PayloadTooLarge
 from orchestration.models import Document
 from orchestration.permissions import Action, Actor, require
+from orchestration.policy.context import needed_tokens
+from orchestration.policy.passages import PAGE_BREAK
 from orchestration.services import audit, texts
 
 LONGEST_NAME = 200
@@ -22,13 +25,14 @@ class Uploaded(NamedTuple):
     new: bool
 
 
-def upload(*, actor: Actor, name: str, data: bytes) -> Uploaded:
-    """A file. Raises Unprocessable and PayloadTooLarge with what to do instead."""
+def upload(*, actor: Actor, name: str, file: "UploadedFile[Any]") -> Uploaded:
+    """Plain text, Markdown or PDF. Raises Unprocessable and PayloadTooLarge with what to do instead."""
     require(actor, Action.EDIT_DOCUMENT)
-    most = settings.DROVER_MAX_DOCUMENT_BYTES
-    if len(data) > most:
-        raise PayloadTooLarge(f"A document has at most {most / 2**20:g} MB; this has {len(data) / 2**20:.1f}.")
-    return _keep(actor, _name(name), texts.read(name, data), len(data))
+    size, most = file.size or 0, settings.DROVER_MAX_DOCUMENT_BYTES
+    if size > most:
+        words = f"A document has at most {most / 2**20:g} MB; this has {size / 2**20:.1f}."
+        raise PayloadTooLarge(words, field="file")
+    return _keep(actor, _name(name), texts.read(name, file.read()), size)
 
 
 def write(*, actor: Actor, name: str, text: str, markdown: bool | None = None) -> Uploaded:
@@ -53,6 +57,9 @@ def _keep(actor: Actor, name: str, read: texts.Text, size: int) -> Uploaded:
         size_bytes=size,
         sha256=digest,
         text=read.text,
+        characters=len(read.text),
+        tokens=needed_tokens([read.text]),
+        pages=read.text.count(PAGE_BREAK) + 1 if read.media_type == texts.PDF else None,
     )
     audit.record(actor, "document.uploaded", document, size_bytes=size)
     events.on_commit(("document", {"id": document.pk, "change": "created"}))

@@ -123,7 +123,7 @@ class _Room:
         longest = spec.parameters.get("num_ctx") or self._longest(spec, agent)
         if not longest:
             return int(wish)
-        texts = [agent.system_prompt if spec.system is None else spec.system, question_of(spec.input, spec.messages)]
+        texts = [agent.prompt_in_force if spec.system is None else spec.system, question_of(spec.input, spec.messages)]
         room = int(longest) - needed_tokens(texts, images=len(spec.images), answer=OUTPUT_TOKENS)
         return max(PASSAGE_TOKENS, min(wish, room))
 
