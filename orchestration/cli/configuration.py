@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,15 +96,13 @@ def _check(path: Path, values: Mapping[str, object]) -> None:
 def save(path: Path, values: Mapping[str, str]) -> None:
     """Readable for its owner alone from its first moment on; the old file stays whole until the new one is."""
     text = "".join(f"{name} = {json.dumps(values[name], ensure_ascii=False)}\n" for name in KEYS if values.get(name))
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        unfinished.replace(path)
+        Path(unfinished).replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise Misused(f"{path} cannot be written: {error.strerror}.") from error
 
 

@@ -22,6 +22,21 @@ class Failure(Exception):
         self.hint = hint
         self.payload = payload
 
+    @property
+    def _error(self) -> Mapping[str, Any]:
+        error = (self.payload or {}).get("error")
+        return error if isinstance(error, Mapping) else {}
+
+    @property
+    def code(self) -> str:
+        """The server's word for it."""
+        return str(self._error.get("code", ""))
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        detail = self._error.get("detail")
+        return detail if isinstance(detail, Mapping) else {}
+
 
 class WorkFailed(Failure):
     """A task or run ended as failed or cancelled."""

@@ -1,8 +1,10 @@
 """How work is followed to its end and told: the same for tasks, sequences, workflows and batches."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
-from orchestration.cli.failures import WorkFailed
+from orchestration.cli.failures import Misused, WorkFailed
 from orchestration.cli.following import ENDED, follow
 from orchestration.cli.session import Session
 from orchestration.cli.text import counted, line
@@ -52,8 +54,26 @@ def finish_task(session: Session, task: Json) -> None:
         raise WorkFailed(f"Task {task['id']} {_past(task['status'])}{reason}", again)
 
 
+def saved(session: Session, path: str, output: Path | None, **params: Any) -> None:
+    """A download, to a file or to stdout. The file is there when it is whole."""
+    with session.client.download(path, **params) as pieces:
+        if output is None:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return
+        unfinished = output.with_name(f"{output.name}.part")
+        try:
+            with unfinished.open("wb") as file:
+                file.writelines(pieces)
+            unfinished.replace(output)
+        except OSError as error:
+            raise Misused(f"{output} cannot be written: {error.strerror}.") from error
+    session.out.note(f"{output} has {counted(output.stat().st_size, 'byte')}.")
+
+
 def _how(run: Json) -> str:
-    reason = line(run.get("stopped_reason") or "")
+    reason = line(run.get("stopped_reason") or run.get("error") or "")
     bad = next((task for task in run.get("tasks", []) if task["status"] == "failed"), None)
     if bad is not None and not reason:
         reason = f"task {bad['id']} ({name_of(bad)}): {line(bad.get('error') or 'failed')}"

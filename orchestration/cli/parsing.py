@@ -43,19 +43,19 @@ def names(texts: Iterable[str]) -> list[str]:
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     result = {}
     for text in texts:
-        name, equals, value = text.partition("=")
+        name, equals, rest = text.partition("=")
         if not equals or not name.strip():
             raise Misused(f"{option} {text[:60]!r} is not name=value.")
-        result[name.strip()] = value
+        result[name.strip()] = rest
     return result
 
 
 def options(texts: Iterable[str], option: str = "--option") -> dict[str, Any]:
     """Values are JSON where they are: ``temperature=0.2``, ``stop=["END"]``; anything else is a text."""
-    return {name: _value(value) for name, value in pairs(texts, option).items()}
+    return {name: value(text) for name, text in pairs(texts, option).items()}
 
 
-def _value(text: str) -> Any:
+def value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -81,13 +81,13 @@ def priority(text: str | None) -> int | None:
     raise Misused(f"--priority {text!r} is not known.", "It takes high, normal or low.")
 
 
-def text_or_file(value: str | None) -> str | None:
+def text_or_file(given: str | None) -> str | None:
     """``@prompt.txt`` is what stands in that file, ``@-`` what comes in; ``@@`` begins a text with an @."""
-    if value is None or not value.startswith("@"):
-        return value
-    if value.startswith("@@"):
-        return value[1:]
-    return sys.stdin.read() if value == "@-" else read_text(Path(value[1:]))
+    if given is None or not given.startswith("@"):
+        return given
+    if given.startswith("@@"):
+        return given[1:]
+    return sys.stdin.read() if given == "@-" else read_text(Path(given[1:]))
 
 
 def read_text(path: Path) -> str:
@@ -106,4 +106,4 @@ def read_bytes(path: Path) -> bytes:
 
 def given(**fields: Any) -> dict[str, Any]:
     """Those fields that somebody gave a value."""
-    return {name: value for name, value in fields.items() if value not in (None, [], {}, ())}
+    return {name: item for name, item in fields.items() if item not in (None, [], {}, ())}

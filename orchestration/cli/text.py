@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _STRING = r"\x1b[P\]X^_].*?(?:\x1b\\|\x07|\x9c)|[\x90\x9d\x98\x9e\x9f].*?(?:\x1b\\|\x07|\x9c)"
-_SEQUENCE = re.compile(rf"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|{_STRING}|\x1b[ -/]*[0-~]", re.DOTALL)
+_SEQUENCE = re.compile(rf"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|{_STRING}|\x1b[ -/]*[0-OQ-WYZ\\`-~]", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _OPEN_STRING = re.compile(r"(?:\x1b[P\]X^_]|[\x90\x9d\x98\x9e\x9f])[^\x07\x9c]*\Z")
 _OPEN_SEQUENCE = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|[ -/]*)|\x9b[0-?]*[ -/]*|\r)\Z")

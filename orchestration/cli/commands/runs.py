@@ -1,6 +1,5 @@
 """Runs: listed, shown, exported; paused and resumed, as priorities, agents and models are."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +9,9 @@ from orchestration.cli import parsing
 from orchestration.cli.arguments import LIMIT_DEFAULT, Detach, Limit, RunId
 from orchestration.cli.client import part
 from orchestration.cli.failures import Misused
-from orchestration.cli.outcomes import accompany
+from orchestration.cli.outcomes import accompany, saved
 from orchestration.cli.session import Session, command
-from orchestration.cli.text import ago, counted, line, plain
+from orchestration.cli.text import ago, line, plain
 from orchestration.cli.views import Lines
 
 app = typer.Typer()
@@ -78,17 +77,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file instead of stdout.")] = None,
 ) -> None:
     """The results of a run so far."""
-    with session.client.download(f"runs/{run_id}/export", format=form) as pieces:
-        if output is None:
-            for piece in pieces:
-                sys.stdout.buffer.write(piece)
-            return
-        try:
-            with output.open("wb") as file:
-                file.writelines(pieces)
-        except OSError as error:
-            raise Misused(f"{output} cannot be written: {error.strerror}.") from error
-    session.out.note(f"{output} has {counted(output.stat().st_size, 'byte')}.")
+    saved(session, f"runs/{run_id}/export", output, format=form)
 
 
 @command(app, "limits")
