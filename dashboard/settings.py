@@ -67,6 +67,7 @@ class Environment(BaseSettings):
     drover_max_document_pages: int = Field(1000, ge=1)
     drover_pdf_seconds: float = Field(30, gt=0)
     drover_max_tasks_per_request: int = Field(10_000, ge=1)
+    drover_embed_rows: int = Field(64, ge=1)
     drover_connect_timeout_seconds: float = Field(5, gt=0)
     drover_first_object_timeout_seconds: float = Field(900, gt=0)
     drover_between_objects_timeout_seconds: float = Field(120, gt=0)
@@ -82,6 +83,9 @@ class Environment(BaseSettings):
     drover_load_retry_longest_seconds: float = Field(300, ge=0)
     drover_keep_alive_seconds: float = Field(1800, ge=0)
     drover_default_num_ctx: int = Field(4096, ge=256)
+    drover_embed_cache_ttl: float = Field(3600, ge=0)
+    drover_extension_call_seconds: float = Field(30, gt=0)
+    drover_extension_silence_seconds: float = Field(600, gt=0)
     drover_login_link_seconds: float = Field(900, gt=0)
 
     @field_validator("allowed_hosts", "csrf_trusted_origins", "ollama_hosts", mode="before")
@@ -173,6 +177,7 @@ DROVER_MAX_DOCUMENT_CHARS = env.drover_max_document_chars
 DROVER_MAX_DOCUMENT_PAGES = env.drover_max_document_pages
 DROVER_PDF_TIME = timedelta(seconds=env.drover_pdf_seconds)
 DROVER_MAX_TASKS_PER_REQUEST = env.drover_max_tasks_per_request
+DROVER_EMBED_ROWS = env.drover_embed_rows
 DROVER_CONNECT_TIMEOUT = timedelta(seconds=env.drover_connect_timeout_seconds)
 DROVER_FIRST_OBJECT_TIMEOUT = timedelta(seconds=env.drover_first_object_timeout_seconds)
 DROVER_BETWEEN_OBJECTS_TIMEOUT = timedelta(seconds=env.drover_between_objects_timeout_seconds)
@@ -188,6 +193,9 @@ DROVER_LOAD_RETRY_DELAY = timedelta(seconds=env.drover_load_retry_delay_seconds)
 DROVER_LOAD_RETRY_LONGEST = timedelta(seconds=env.drover_load_retry_longest_seconds)
 DROVER_KEEP_ALIVE = timedelta(seconds=env.drover_keep_alive_seconds)
 DROVER_DEFAULT_NUM_CTX = env.drover_default_num_ctx
+DROVER_EMBED_CACHE_TTL = timedelta(seconds=env.drover_embed_cache_ttl)
+DROVER_EXTENSION_CALL = timedelta(seconds=env.drover_extension_call_seconds)
+DROVER_EXTENSION_SILENCE = timedelta(seconds=env.drover_extension_silence_seconds)
 DROVER_LOGIN_LINK_LIFETIME = timedelta(seconds=env.drover_login_link_seconds)
 
 DEBUG = env.drover_debug

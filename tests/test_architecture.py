@@ -40,6 +40,7 @@ TESTED_AS_ONE = {
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = {
     "orchestration/engine/runner.py": "fails the attempt as internal_error",
+    "orchestration/engine/performing.py": "hands the error of a job to RQ",
     "orchestration/extensions/isolation.py": "turns whatever code of others raises into extension_failed",
     "orchestration/engine/scheduler.py": "hands a helper thread's error to the main one, which raises it",
     "orchestration/engine/writer.py": "hands the error to the thread that asked for the write",

@@ -65,6 +65,7 @@ class Feed:
         "text",
         "thinking",
         "tokens",
+        "told",
         "whole",
     )
 
@@ -80,6 +81,7 @@ class Feed:
         self.calls: list[dict[str, Any]] = []
         self.tokens = 0
         self.rated = 0
+        self.told: int | None = None
         self.first_at: float | None = None
         self.first_token_at: datetime | None = None
         self.phase = Phase.QUEUED
@@ -110,6 +112,26 @@ class Feed:
             self.calls.extend(map(_native, chunk.tool_calls))
         self._dirty[self] = None
 
+    def count(self, chunk: Chunk) -> None:
+        """Of a call whose words are not, or not yet, what those who watch read."""
+        if self.first_at is None:
+            self._begin()
+        self.tokens += bool(chunk.text) + bool(chunk.thinking)
+        self._dirty[self] = None
+
+    def say(self, text: str) -> None:
+        self.text.append(text)
+        self._dirty[self] = None
+
+    def tell(self, percent: float, message: str) -> None:
+        """How far it is, by what only whoever does it knows."""
+        self.told, self.message = max(0, min(99, int(percent))), message
+        self._dirty[self] = None
+
+    def beside(self) -> "Feed":
+        """Another one for the same attempt, which nobody watches."""
+        return Feed({}, attempt_id=self.attempt_id, task_id=self.task_id, key=self.key, limit=0)
+
     def _begin(self) -> None:
         self.first_at = time.monotonic()
         self.first_token_at = timezone.now()
@@ -128,7 +150,9 @@ class Feed:
 
     @property
     def percent(self) -> int:
-        """Of the tokens it may write, when that is bounded; otherwise nobody knows."""
+        """As it was told, or of the tokens it may write, when that is bounded; otherwise nobody knows."""
+        if self.told is not None:
+            return self.told
         return min(99, 100 * self.tokens // self.limit) if self.limit > 0 else 0
 
     def frames(self) -> list[Frame]:

@@ -11,7 +11,8 @@ from typing import Any
 from orchestration.engine.frames import Frames
 from orchestration.engine.handles import Handle, Outcome, StopReason
 from orchestration.engine.leases import Leases, Profile
-from orchestration.engine.runner import Runner, perform
+from orchestration.engine.performing import perform
+from orchestration.engine.runner import Runner
 from orchestration.engine.writer import Writer
 from orchestration.services import processes
 

@@ -181,6 +181,7 @@ class Task(db.Model):
     options = db.JSONField(default=dict, blank=True, help_text="Ollama options after merging, without num_ctx.")
     format = db.JSONField(null=True, blank=True)
     tools = db.JSONField(null=True, blank=True)
+    extension = db.CharField(max_length=80, blank=True, help_text="Of the agent, around its calls.")
     think = db.JSONField(null=True, blank=True)
     metadata = db.JSONField(default=dict, blank=True)
     images = db.JSONField(default=list, blank=True)

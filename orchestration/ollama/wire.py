@@ -43,6 +43,17 @@ class Metrics:
             return timedelta()
         return max(self.total - self.load - self.prefill - self.decode, timedelta())
 
+    def __add__(self, other: "Metrics") -> "Metrics":
+        """Of two calls, one after the other."""
+        return Metrics(
+            total=self.total + other.total,
+            load=self.load + other.load,
+            prefill=self.prefill + other.prefill,
+            decode=self.decode + other.decode,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
     @property
     def tokens_per_second(self) -> float | None:
         seconds = self.decode.total_seconds()

@@ -11,9 +11,11 @@ from orchestration.models import ModelConfig, NodeModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """``loaded_context`` in tokens; None when the model is not loaded there. Empty where nobody decided anything."""
+    """``loaded_context`` in tokens; None when the model is not loaded there. ``digest``: of its weights, empty where that
+    is not known. Empty where nobody decided anything."""
 
     loaded_context: int | None
+    digest: str
     capabilities: tuple[str, ...]
     options: dict[str, Any]
     timeout_seconds: float | None
@@ -55,6 +57,7 @@ def _look_up(node_id: int, model_name: str) -> ModelFacts:
     row = NodeModel.objects.filter(node_id=node_id, model__name=model_name).select_related("model").first()
     return ModelFacts(
         loaded_context=row.loaded_context if row and row.loaded else None,
+        digest=row.digest if row else "",
         capabilities=tuple(row.model.capabilities) if row else (),
         options=config.options,
         timeout_seconds=config.timeout_seconds,

@@ -25,7 +25,8 @@ from orchestration.services.work import AttemptWork, work_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """What a finished attempt brings home. ``request`` is what was sent, without images."""
+    """What a finished attempt brings home. ``request`` is what was sent, without images. ``asked``: whether the node
+    was asked at all; ``message``: what people should know of how it went."""
 
     output: str = ""
     thinking: str = ""
@@ -35,6 +36,8 @@ class AttemptResult:
     first_token_at: datetime | None = None
     done_reason: str | None = None
     request: dict[str, Any] | None = None
+    message: str = ""
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ _NEEDED_TO_START = (
     *("node__name", "node__base_url", "node__verify_tls"),
     *("task__status", "task__token", "task__cancel_requested_at", "task__type", "task__input", "task__messages"),
     *("task__system_prompt", "task__images", "task__options", "task__format", "task__tools", "task__think"),
-    *("task__keep_alive_seconds", "task__timeout_seconds"),
+    *("task__keep_alive_seconds", "task__timeout_seconds", "task__agent_name", "task__extension", "task__parameters"),
 )
 _NEEDED_TO_COMPLETE = (
     *("token", "node_id", "model_name", "num_ctx", "started_at"),
@@ -132,14 +135,15 @@ def complete_many(successes: Sequence[Success], *, now: datetime | None = None) 
             del running[attempt.pk]
             ended.append(({"id": attempt.pk, "token": success.token}, _of_attempt(success.result)))
             moves.append(Move(attempt.task_id, success.token, _of_task(attempt, success.result, now)))
-            _note_resident(attempt, now)
+            if success.result.asked:
+                _note_resident(attempt, now)
     update_each(Attempt, ended, same={"status": AttemptStatus.COMPLETED, "ended_at": now})
     Task.objects.transition_each(TaskStatus.COMPLETED, moves, ended_at=now, **_DONE)
     announce_tasks([move.task_id for move in moves], wake=bool(moves))
     return ours
 
 
-_DONE = {"token": "", "progress": 100, "phase": "", "message": "", "error": "", "error_code": ""}
+_DONE = {"token": "", "progress": 100, "phase": "", "error": "", "error_code": ""}
 
 
 def _of_attempt(result: AttemptResult) -> dict[str, Any]:
@@ -162,6 +166,7 @@ def _of_task(attempt: Attempt, result: AttemptResult, now: datetime) -> dict[str
         "thinking": result.thinking,
         "tool_calls": list(result.tool_calls),
         "vectors": result.vectors,
+        "message": result.message[:300],
         **_measured(result),
         **_waits(attempt, result, now),
     }

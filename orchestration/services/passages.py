@@ -120,7 +120,7 @@ class _Room:
     def budget(self, spec: TaskSpec, agent: Agent) -> int:
         """Tokens: the task's own wish or the setting, and no more than the models can read beside the question."""
         wish = spec.context_tokens or settings.DROVER_CONTEXT_TOKENS
-        longest = spec.parameters.get("num_ctx") or self._longest(spec, agent)
+        longest = spec.own_options.get("num_ctx") or self._longest(spec, agent)
         if not longest:
             return int(wish)
         texts = [agent.prompt_in_force if spec.system is None else spec.system, question_of(spec.input, spec.messages)]

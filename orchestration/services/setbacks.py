@@ -15,6 +15,7 @@ from django.utils import timezone
 from orchestration import queue
 from orchestration.errors import DroverError, StreamTruncated, Unreachable
 from orchestration.models import Attempt, Node, NodeModel, Task
+from orchestration.ollama.wire import Metrics
 from orchestration.policy.failures import blames_node
 from orchestration.policy.retries import judge
 from orchestration.policy.states import AttemptStatus, TaskStatus
@@ -46,15 +47,17 @@ def fail(
     thinking: str = "",
     request: dict[str, Any] | None = None,
     first_token_at: datetime | None = None,
+    metrics: Metrics | None = None,
     now: datetime | None = None,
 ) -> bool:
     """Ends the attempt; the task is tried again or fails with the error's words. False when it is no longer ours."""
     now = now or timezone.now()
     ended = {"error_code": error.code, "error": error.message, "request": request, "first_token_at": first_token_at}
-    attempt = end(attempt_id, token, AttemptStatus.FAILED, now, node_fault=blames_node(error), **ended)
+    tokens = {"prompt_tokens": metrics.prompt_tokens, "output_tokens": metrics.output_tokens} if metrics else {}
+    attempt = end(attempt_id, token, AttemptStatus.FAILED, now, node_fault=blames_node(error), **ended, **tokens)
     if attempt is None:
         return False
-    _go_on(attempt, token, now, error, output, thinking)
+    _go_on(attempt, token, now, error, output, thinking, **tokens)
     if attempt.node_id and _is_the_connections_fault(error):
         # After the commit: a poll locks the node first and its attempts then.
         transaction.on_commit(partial(doubt, attempt.node_id), robust=True)
@@ -62,7 +65,9 @@ def fail(
     return True
 
 
-def _go_on(attempt: Attempt, token: str, now: datetime, error: DroverError, output: str, thinking: str) -> None:
+def _go_on(
+    attempt: Attempt, token: str, now: datetime, error: DroverError, output: str, thinking: str, **tokens: int
+) -> None:
     """The task of a failed attempt is tried again, fails, or ends as somebody wished meanwhile."""
     task = attempt.task
     if task.cancel_requested_at:
@@ -75,7 +80,7 @@ def _go_on(attempt: Attempt, token: str, now: datetime, error: DroverError, outp
     Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=verdict.words)
     counted: dict[str, Any] = {"tries": task.tries + 1, "max_tries": policy.max_tries}
     if retry_at is None:
-        fail_task(task, token, now, error, output, thinking, **counted)
+        fail_task(task, token, now, error, output, thinking, **counted, **tokens)
         return
     counted |= {"error": error.message, "error_code": error.code}
     avoided = attempt.node_id if verdict.elsewhere else None

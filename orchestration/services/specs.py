@@ -4,15 +4,15 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
 
 from orchestration.errors import InvalidInput, PayloadTooLarge
-from orchestration.policy.context import check_options
 from orchestration.policy.routing import full_name
+from orchestration.policy.schemas import check_schema
 from orchestration.policy.states import Priority, TaskType
+from orchestration.services.task_types import check_type, is_built_in, options_among
 
 ROLES = ("system", "user", "assistant", "tool")
 THINK_LEVELS = ("low", "medium", "high", "max")
@@ -74,14 +74,16 @@ class TaskSpec:
     context_tokens: int | None = None
     papers: Papers = field(default_factory=Papers)
 
+    @property
+    def own_options(self) -> Mapping[str, Any]:
+        """Of Ollama, without the agent's."""
+        return options_among(self.type, self.parameters)
+
 
 def checked(spec: TaskSpec) -> TaskSpec:
     """The spec with options, tags and priority made right. Raises InvalidInput that says what to change."""
-    if spec.type not in set(TaskType):
-        shown = spec.type[:80]
-        near = get_close_matches(shown, [str(word) for word in TaskType], n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else f"Types are {', '.join(TaskType)}."
-        raise InvalidInput(f"There is no task type {shown!r}. {hint}", field="type")
+    task_type, parameters = check_type(spec.type, spec.parameters)
+    spec = replace(spec, type=task_type, parameters=parameters)
     _check_content(spec)
     _check_size(spec)
     _check_extras(spec)
@@ -91,7 +93,6 @@ def checked(spec: TaskSpec) -> TaskSpec:
         raise InvalidInput(f"A task has at most {MAX_IMAGES} images.", field="images")
     return replace(
         spec,
-        parameters=check_options(spec.parameters),
         priority=check_priority(spec.priority),
         tags=check_tags(spec.tags),
         images=[image.partition("base64,")[2] or image for image in spec.images],
@@ -99,7 +100,9 @@ def checked(spec: TaskSpec) -> TaskSpec:
 
 
 def _check_content(spec: TaskSpec) -> None:
-    if spec.messages is not None:
+    if not is_built_in(spec.type):
+        _check_free_content(spec)
+    elif spec.messages is not None:
         if spec.type != TaskType.CHAT:
             raise InvalidInput(f"messages go with type chat; {spec.type} takes input.", field="messages")
         _check_messages(spec.messages)
@@ -114,6 +117,14 @@ def _check_content(spec: TaskSpec) -> None:
         raise InvalidInput("A task of type embed takes no context: it answers nothing.", field="context")
     if spec.images and spec.type == TaskType.EMBED:
         raise InvalidInput("embed takes texts, no images.", field="images")
+
+
+def _check_free_content(spec: TaskSpec) -> None:
+    """Of a type that an extension brings, which may need no words at all."""
+    if spec.messages is not None:
+        _check_messages(spec.messages)
+    if isinstance(spec.input, list) and not (spec.input and all(isinstance(text, str) for text in spec.input)):
+        raise InvalidInput("input is a text or a list of texts.", field="input")
 
 
 def _check_messages(messages: Sequence[Any]) -> None:
@@ -143,10 +154,14 @@ def _check_extras(spec: TaskSpec) -> None:
         )
     if isinstance(spec.format, str) and spec.format not in ("", "json"):
         raise InvalidInput('format is "json" or a JSON schema; leave it out for plain text.', field="format")
+    if isinstance(spec.format, dict) and spec.format:
+        check_schema(spec.format)
     if isinstance(spec.think, str) and spec.think not in THINK_LEVELS:
         raise InvalidInput(f"think is true, false or one of {', '.join(THINK_LEVELS)}.", field="think")
     if spec.tools and spec.type != TaskType.CHAT:
         raise InvalidInput("tools go with type chat.", field="tools")
+    if spec.format and spec.type == TaskType.EMBED:
+        raise InvalidInput("format goes with types that are answered in words, not with embed.", field="format")
     for name in ("timeout_seconds", "keep_alive_seconds", "max_tries"):
         value = getattr(spec, name)
         if value is not None and value < (0 if name == "keep_alive_seconds" else 1):

@@ -1,6 +1,7 @@
 """What a worker is handed for one attempt: the frozen task, merged with what is decided about its model."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ LONGEST = timedelta(days=3650)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptWork:
-    """Everything a worker needs for one attempt. ``options`` are Ollama's, with ``num_ctx``."""
+    """Everything a worker needs for one attempt. ``options`` are Ollama's, with ``num_ctx``; ``parameters`` are the
+    task's as sent, ``extension`` is the agent's."""
 
     attempt_id: int
     task_id: int
@@ -42,6 +44,10 @@ class AttemptWork:
     think: Any
     keep_alive: timedelta
     timeout: timedelta | None
+    digest: str = ""
+    agent_name: str = ""
+    extension: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
@@ -73,6 +79,10 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         think=task.think,
         keep_alive=max(_span(keep_alive), settings.DROVER_KEEP_ALIVE),
         timeout=_span(timeout) if timeout else None,
+        digest=facts.digest,
+        agent_name=task.agent_name,
+        extension=task.extension,
+        parameters=task.parameters,
     )
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from orchestration.engine import requests
-from orchestration.errors import Unprocessable
 from orchestration.services.work import AttemptWork
 
 WORK = AttemptWork(
@@ -58,11 +57,6 @@ def test_thinking_is_said_aloud_to_models_that_can(asked, capabilities, sent):
     assert requests.arguments(replace(WORK, think=asked, capabilities=capabilities))["think"] == sent
 
 
-def test_an_unknown_type_is_refused():
-    with pytest.raises(Unprocessable, match="juggle"):
-        requests.arguments(replace(WORK, type="juggle"))
-
-
 @pytest.mark.parametrize("kind", ["generate", "chat"])
 def test_the_record_has_no_images(kind):
     work = replace(WORK, type=kind)
@@ -76,3 +70,25 @@ def test_the_record_cuts_long_texts_and_leaves_out_what_was_not_said():
     assert kept["prompt"].endswith("(50000 characters)")
     assert kept["keep_alive"] == 1800
     assert "format" not in kept
+
+
+@pytest.mark.parametrize("kind", ["generate", "chat"])
+def test_a_model_is_shown_its_answer_and_what_is_wrong_with_it(kind):
+    work = replace(WORK, type=kind, format={"type": "object"})
+    first, again = requests.arguments(work), requests.repairing(work, "[1]", "the whole: [1] is not of type 'object'.")
+    assert again["format"] == {"type": "object"}
+    if kind == "chat":
+        *before, said, plea = again["messages"]
+        assert before == first["messages"]
+        assert said == {"role": "assistant", "content": "[1]"}
+        assert "is not of type 'object'" in plea["content"]
+    else:
+        assert again["prompt"].startswith(first["prompt"])
+        assert "[1]" in again["prompt"]
+        assert "is not of type 'object'" in again["prompt"]
+
+
+def test_the_record_tells_of_more_than_one_call_and_of_what_was_known():
+    work = replace(WORK, type="embed")
+    record = requests.record(work, requests.arguments(work), calls=0, from_cache=3)
+    assert (record["path"], record["calls"], record["from_cache"]) == ("/api/embed", 0, 3)
