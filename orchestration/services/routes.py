@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from orchestration.errors import ModelUnavailable, Unprocessable
-from orchestration.models import Agent, Lane, ModelConfig, NodeModel, Task
+from orchestration.models import Agent, Lane, ModelConfig, Task
 from orchestration.policy.context import bucket, needed_tokens
 from orchestration.policy.estimates import OUTPUT_TOKENS
 from orchestration.policy.passages import tokens_of
-from orchestration.policy.routing import AgentModels, KnownModel, Route, full_name, route, suggestion, with_room
+from orchestration.policy.routing import with_room
 from orchestration.policy.states import TaskType
+from orchestration.services.choosing import Choice, Chooser, known_models
 from orchestration.services.specs import Papers, TaskSpec
+
+__all__ = ["LONGEST_ANSWER", "Lanes", "Placed", "known_models", "lane_of", "lane_with_room"]
 
 LONGEST_ANSWER = 8192
 """Tokens. A larger ``num_predict`` is meant as a bound, not as what the answer will take."""
@@ -25,44 +27,29 @@ class Placed(NamedTuple):
 
     lane: Lane
     note: str = ""
+    choice: Choice = Choice(())
 
 
 class Lanes:
-    """Finds the lane of each task of one submission, asking the database once for each kind."""
+    """Finds the lane of each task of one submission."""
 
-    def __init__(self, agent: Agent, allow_missing: bool) -> None:
+    def __init__(self, agent: Agent, allow_missing: bool, *, fall_back: bool = True) -> None:
         self._agent = agent
-        self._models = AgentModels(
-            models=agent.models, default_model=agent.default_model, preferences=agent.routing_preferences
-        )
-        self._allow_missing = allow_missing
-        self._known = known_models()
+        self._chooser = Chooser(agent, allow_missing=allow_missing, fall_back=fall_back)
         self._sizes: dict[str, Any] = dict(ModelConfig.objects.values_list("model_name", "options__num_ctx"))
-        self._routes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._found: dict[tuple[str, tuple[str, ...], int, int | None], Lane] = {}
 
     def place(self, spec: TaskSpec) -> Placed:
         """Raises ModelUnavailable, Unprocessable. Who names a size gets that one."""
-        models, named = self._route(spec), spec.parameters.get("num_ctx")
-        size = self._size(named, models)
-        options = {**self._agent.options, **spec.parameters}
-        system = self._agent.system_prompt if spec.system is None else spec.system
-        need = 0 if named is not None else _context_need(spec, system, options)
-        if need <= size or not models:
-            return Placed(self._lane(spec, models, size))
-        models, room = with_room(models, self._known, need)
+        options = {**self._agent.options, **spec.own_options}
+        need = _context_need(spec, self._agent.prompt_in_force if spec.system is None else spec.system, options)
+        choice, named = self._chooser.choose(spec, need), spec.own_options.get("num_ctx")
+        size = self._size(named, choice.models)
+        if need <= size or named is not None or not choice.models:
+            return Placed(self._lane(spec, choice.models, size), choice=choice)
+        models, room = with_room(choice.models, self._chooser.known(spec.node_id), need)
         lane = self._lane(spec, models, max(size, bucket(room, default=size)))
-        return Placed(lane, _context_note(need, room, lane.num_ctx))
-
-    def _route(self, spec: TaskSpec) -> tuple[str, ...]:
-        key = (spec.type, spec.model_name)
-        if key not in self._routes:
-            found = route(task_type=spec.type, wanted=spec.model_name, agent=self._models, known=self._known)
-            if not found.installed and not self._allow_missing:
-                raise self._unavailable(found, spec)
-            self._check_allowed(spec.model_name)
-            self._routes[key] = found.models
-        return self._routes[key]
+        return Placed(lane, _context_note(need, room, lane.num_ctx), choice)
 
     def _lane(self, spec: TaskSpec, models: tuple[str, ...], size: int) -> Lane:
         key = (spec.type, models, size, spec.node_id)
@@ -73,23 +60,6 @@ class Lanes:
     def _size(self, named: int | None, models: Sequence[str]) -> int:
         usual = self._agent.options.get("num_ctx") or (self._sizes.get(models[0]) if models else None)
         return bucket(usual if named is None else named, default=settings.DROVER_DEFAULT_NUM_CTX)
-
-    def _check_allowed(self, wanted: str) -> None:
-        allowed = [full_name(name) for name in self._agent.models]
-        if wanted and allowed and full_name(wanted) not in allowed:
-            raise Unprocessable(
-                f"The agent {self._agent.name} may not use {wanted}; it may use {', '.join(allowed)}.",
-                model=wanted,
-                allowed=allowed,
-            )
-
-    def _unavailable(self, found: Route, spec: TaskSpec) -> ModelUnavailable:
-        names = ", ".join(found.models) or f"a model for {spec.type}"
-        return ModelUnavailable(
-            f"No node has {names}. {suggestion(found.models, self._known)}",
-            models=list(found.models),
-            installed=sorted(self._known),
-        )
 
 
 def lane_with_room(task: Task, fields: Mapping[str, Any]) -> Placed:
@@ -136,14 +106,3 @@ def lane_of(agent: Agent, task_type: str, models: Sequence[str], num_ctx: int, *
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     fields = {"agent": agent, "type": task_type, "models": list(models), "num_ctx": num_ctx, "node_id": node_id}
     return Lane.objects.get_or_create(key=key, defaults=fields)[0]
-
-
-def known_models() -> dict[str, KnownModel]:
-    """What is installed on any enabled node, by full name; a node that is away still counts."""
-    rows = NodeModel.objects.filter(installed=True, node__enabled=True)
-    return {
-        name: KnownModel(name=name, capabilities=frozenset(capabilities), context_length=context)
-        for name, capabilities, context in rows.values_list(
-            "model__name", "model__capabilities", "model__context_length"
-        ).distinct()
-    }

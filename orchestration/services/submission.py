@@ -13,9 +13,11 @@ from orchestration import events
 from orchestration.errors import Conflict, InvalidInput, NotFound, TooManyWaiting, Unprocessable
 from orchestration.models import Agent, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
-from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus
+from orchestration.policy.routing import full_name
+from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus, TaskType
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
+from orchestration.services.fields import cut
 from orchestration.services.passages import prepared
 from orchestration.services.quoting import quoting
 from orchestration.services.routes import Lanes, Placed
@@ -24,6 +26,9 @@ from orchestration.services.steps import advance
 
 ANNOUNCED_ONE_BY_ONE = 50
 _BATCH = 500
+_MEASURING = frozenset({RunKind.COMPARISON, RunKind.BENCHMARK})
+"""Runs that are about a model: no other one stands in for it."""
+REASON_LENGTH = 300
 _RETRY_AFTER = timedelta(seconds=30)
 
 
@@ -201,7 +206,7 @@ def check_room(actor: Actor, count: int) -> None:
 
 def _create(run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], allow_missing: bool) -> list[Task]:
     agents = {agent.pk: agent, **Agent.objects.in_bulk({spec.agent_id for spec in specs if spec.agent_id})}
-    lanes = {pk: Lanes(each, allow_missing) for pk, each in agents.items()}
+    lanes = {pk: Lanes(each, allow_missing, fall_back=run.kind not in _MEASURING) for pk, each in agents.items()}
     now, room = timezone.now(), run.max_parallel
     tasks = []
     for position, spec in enumerate(specs):
@@ -309,30 +314,38 @@ def task_of(
         ready_at=None if waits else now,
         own_max_tries=spec.max_tries,
         max_tries=spec.max_tries or agent.max_tries or settings.DROVER_MAX_TRIES,
-        model_name=spec.model_name and placed.lane.models[0],
-        **_sent(agent, spec),
+        model_name=full_name(spec.model_name),
+        fallbacks=list(placed.choice.fallbacks),
+        routing_reason=cut(placed.choice.reason, REASON_LENGTH),
+        **_sent(agent, spec, placed),
     )
 
 
-def _sent(agent: Agent, spec: TaskSpec) -> dict[str, Any]:
+def _sent(agent: Agent, spec: TaskSpec, placed: Placed) -> dict[str, Any]:
     """What the node will get, with what it needs of the agent frozen into it."""
-    options = {**agent.options, **spec.parameters}
+    options = {**agent.options, **spec.own_options}
     options.pop("num_ctx", None)
     return {
         "timeout_seconds": spec.timeout_seconds or agent.timeout_seconds,
         "keep_alive_seconds": spec.keep_alive_seconds,
-        "system_prompt": agent.system_prompt if spec.system is None else spec.system,
+        "system_prompt": agent.prompt_in_force if spec.system is None else spec.system,
         "input": spec.input,
         "messages": spec.messages,
         "parameters": dict(spec.parameters),
         "options": options,
-        "format": spec.format or None,
+        "format": (_agents_schema(agent, spec) if spec.format is None else spec.format) or None,
         "tools": spec.tools,
-        "think": spec.think,
+        "extension": agent.extension,
+        "think": placed.choice.think,
         "images": list(spec.images),
         "passages": list(spec.papers.passages),
         "passages_note": spec.papers.note,
     }
+
+
+def _agents_schema(agent: Agent, spec: TaskSpec) -> Any:
+    """For whatever it answers in words, where the task says nothing; who may call tools answers freely."""
+    return agent.answer_schema if spec.type in (TaskType.GENERATE, TaskType.CHAT) and not spec.tools else None
 
 
 def _title(spec: TaskSpec) -> str:
