@@ -3,7 +3,7 @@
 from enum import StrEnum
 from http import HTTPStatus
 
-from orchestration.errors import DroverError, InternalError, OllamaError, Refused, TimedOut, Unreachable
+from orchestration.errors import DroverError, InternalError, InvalidAnswer, OllamaError, Refused, TimedOut, Unreachable
 
 
 class Remedy(StrEnum):
@@ -58,6 +58,19 @@ def _of_refusal(error: Refused) -> Remedy:
 
 def _is_the_requests_fault(error: Refused) -> bool:
     return any(words in error.message for words in _OF_THE_REQUEST)
+
+
+_OF_THE_MODEL = ("does not support", "image input is not supported")
+"""What a server says of a request that another model takes."""
+
+
+def another_model_may(error: DroverError) -> bool:
+    """Whether the same request may do well with another model, when its tries with this one are used up."""
+    if isinstance(error, Refused):
+        if any(words in error.message for words in _OF_THE_MODEL):
+            return True
+        return (error.retryable or error.status in _OF_THIS_NODE) and not _is_the_requests_fault(error)
+    return isinstance(error, OllamaError | TimedOut | InvalidAnswer)
 
 
 def usually_tried_again(error: DroverError) -> bool:

@@ -3,6 +3,7 @@
 import random
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +15,21 @@ from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy.retries import RetryPolicy, Verdict, judge
 from orchestration.policy.states import AttemptStatus, PauseKind, TaskStatus
 from orchestration.services.announce import announce_tasks
+from orchestration.services.fallbacks import Following, following
 from orchestration.services.setbacks import fail_task, others_have_it
 from orchestration.services.tries import policy_in_force
 
 CHARGED = 100
 """Tasks of one failed load. The others wait for the next load, and it costs some of them a try if it fails too."""
 
-_NEEDED = ("status", "lane_id", "agent_id", "priority", "created_at", "version", "tries", "own_max_tries")
-_CHANGED = ("not_before", "tries", "max_tries", "error", "error_code", "node", "attempt_id", "attempt_count", "version")
+_NEEDED = (
+    *("status", "lane_id", "agent_id", "priority", "created_at", "version", "tries", "own_max_tries"),
+    *("fallbacks", "routing_reason", "message", "think", "not_before", "error", "error_code"),
+)
+_CHANGED = (
+    *("not_before", "tries", "max_tries", "error", "error_code", "node", "attempt_id", "attempt_count", "version"),
+    *("lane", "fallbacks", "routing_reason", "message", "think"),
+)
 
 
 @transaction.atomic
@@ -38,12 +46,16 @@ def load_failed(*, lane_ids: Collection[int], node_id: int, model_name: str, err
         (task, judge(policies[_who(task)], error, tries=task.tries + 1, others=others, spread=random.random()))
         for task in tasks
     ]
+    others_of = _following(judged, model_name, error)
+    judged = [(task, _with_words(verdict, others_of.get(task.pk))) for task, verdict in judged]
     attempts = _record(judged, node, model_name, error, now)
     again = []
     for (task, verdict), attempt in zip(judged, attempts, strict=True):
         counted: dict[str, Any] = {"max_tries": policies[_who(task)].max_tries, "tries": task.tries + 1}
         counted |= {"attempt_id": attempt.pk, "attempt_count": attempt.number, "node": None}
-        if attempt.retry_at is None:
+        if other := others_of.get(task.pk):
+            again.append(_changed(task, **{**counted, **other.fields, "error": "", "error_code": ""}))
+        elif attempt.retry_at is None:
             fail_task(task, "", now, error, "", "", **counted)
         else:
             counted |= {"node": node} if verdict.elsewhere else {}
@@ -51,6 +63,16 @@ def load_failed(*, lane_ids: Collection[int], node_id: int, model_name: str, err
     Task.objects.bulk_update(again, _CHANGED)
     announce_tasks([task.pk for task in tasks], wake=True)
     return len(tasks)
+
+
+def _following(judged: Sequence[tuple[Task, Verdict]], model_name: str, error: DroverError) -> dict[int, Following]:
+    """By task: what those go on with that are not tried again."""
+    over = [task.pk for task, verdict in judged if verdict.delay is None]
+    return {pk: other for pk in over if (other := following(pk, model_name, error))}
+
+
+def _with_words(verdict: Verdict, other: Following | None) -> Verdict:
+    return replace(verdict, words=other.words) if other else verdict
 
 
 def _wanting(lane_ids: Collection[int]) -> TaskQuerySet:
@@ -106,7 +128,10 @@ def _record(
 
 def _backing_off(task: Task, attempt: Attempt, **fields: Any) -> Task:
     words = {"error": attempt.error, "error_code": attempt.error_code}
-    changed = {**fields, **words, "not_before": attempt.retry_at, "version": task.version + 1}
-    for name, value in changed.items():
+    return _changed(task, **fields, **words, not_before=attempt.retry_at)
+
+
+def _changed(task: Task, **fields: Any) -> Task:
+    for name, value in {**fields, "version": task.version + 1}.items():
         setattr(task, name, value)
     return task

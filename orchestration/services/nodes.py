@@ -17,7 +17,7 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import audit, inventory, loads, outsiders, setbacks
+from orchestration.services import audit, inventory, loads, outsiders, pins, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
 from orchestration.services.fields import apply, save
@@ -89,11 +89,12 @@ def _close_circuit(node: Node) -> None:
 
 @atomic_again
 def delete(*, actor: Actor, node_id: int) -> None:
-    """What runs on it moves on; the history keeps its name."""
+    """What runs on it moves on, but for what may run nowhere else: that fails. The history keeps its name."""
     require(actor, Action.EDIT_NODE)
     node = _locked(node_id)
     setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} was removed by {actor.name}")
-    audit.record(actor, "node.deleted", node, base_url=node.base_url)
+    failed = pins.release(node=node, by=actor.name, now=timezone.now())
+    audit.record(actor, "node.deleted", node, base_url=node.base_url, **({"failed_tasks": failed} if failed else {}))
     gone = {**payloads.node(node), "deleted": True}
     events.on_commit(("node", gone), wake=True)
     node.delete()

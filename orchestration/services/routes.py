@@ -100,9 +100,11 @@ def _context_note(need: int, room: int, num_ctx: int) -> str:
     return f"A context of {num_ctx:,}, because prompt and answer take about {need:,} tokens"
 
 
-def lane_of(agent: Agent, task_type: str, models: Sequence[str], num_ctx: int, *, node_id: int | None = None) -> Lane:
+def lane_of(
+    agent: Agent | None, task_type: str, models: Sequence[str], num_ctx: int, *, node_id: int | None = None
+) -> Lane:
     """The queue for tasks of this agent and type that may use these models, made when it is first needed."""
-    parts = [agent.pk, task_type, *models, num_ctx, *([f"node {node_id}"] if node_id else [])]
+    parts = [agent.pk if agent else None, task_type, *models, num_ctx, *([f"node {node_id}"] if node_id else [])]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     fields = {"agent": agent, "type": task_type, "models": list(models), "num_ctx": num_ctx, "node_id": node_id}
     return Lane.objects.get_or_create(key=key, defaults=fields)[0]

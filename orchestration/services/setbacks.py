@@ -21,6 +21,7 @@ from orchestration.policy.retries import judge
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.services import inventory
 from orchestration.services.announce import announce_tasks
+from orchestration.services.fallbacks import following
 from orchestration.services.tries import policy_in_force
 
 LEASES_LOST_AT_MOST = 5
@@ -77,7 +78,12 @@ def _go_on(
     others = others_have_it(attempt.node_id, attempt.model_name, error)
     verdict = judge(policy, error, tries=task.tries + 1, others=others, spread=random.random())
     retry_at = None if verdict.delay is None else now + verdict.delay
-    Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=verdict.words)
+    other = following(task.pk, attempt.model_name, error) if retry_at is None else None
+    Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=other.words if other else verdict.words)
+    if other:
+        if not _requeue(task, token, not_before=None, **other.fields):
+            cancel(task, token, now, output, thinking)
+        return
     counted: dict[str, Any] = {"tries": task.tries + 1, "max_tries": policy.max_tries}
     if retry_at is None:
         fail_task(task, token, now, error, output, thinking, **counted, **tokens)
