@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 
+from dashboard.image_fields import ImagesField, ModelSelect
 from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field, whole_field
 from orchestration.errors import DroverError, InvalidInput, NotAllowed
 from orchestration.models import Agent, ModelConfig, Node, Task
-from orchestration.payloads import AgentPayload
+from orchestration.payloads import AgentPayload, DocumentPayload
 from orchestration.policy.states import AgentKind, Priority, TaskType
 from orchestration.policy.strict_json import read_json
-from orchestration.services.specs import MAX_IMAGE_BYTES, MAX_IMAGES, THINK_LEVELS, TaskSpec
+from orchestration.services.specs import THINK_LEVELS, TaskSpec
 from orchestration.services.tries import RETRY_FIELDS
 
 Saved = TypeVar("Saved")
@@ -28,7 +28,7 @@ GIGABYTE = 1_000_000_000
 GIBIBYTE = 2**30
 PREFERENCES = tuple(TaskType)
 MESSAGE_ROLES = ("system", "user", "assistant")
-ALIASES = {"input": "prompt", "vram_bytes": "vram_gb", "options": "", "parameters": ""}
+ALIASES = {"input": "prompt", "document_ids": "documents", "vram_bytes": "vram_gb", "options": "", "parameters": ""}
 THINK_WORDS: dict[str, bool | str | None] = {
     "": None,
     "on": True,
@@ -68,27 +68,6 @@ def split(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.replace("\n", ",").split(",") if part.strip()))
 
 
-class ImagesInput(forms.ClearableFileInput):
-    allow_multiple_selected = True
-
-
-class ImagesField(forms.FileField):
-    """Several images; each is looked at for its size before anything is read."""
-
-    widget = ImagesInput
-
-    def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
-        files = [item for item in (data or []) if item]
-        if len(files) > MAX_IMAGES:
-            raise forms.ValidationError(f"At most {MAX_IMAGES} images; these are {len(files)}.")
-        for item in files:
-            if item.size > MAX_IMAGE_BYTES:
-                raise forms.ValidationError(f"{item.name} is larger than {MAX_IMAGE_BYTES // 2**20} MB.")
-            if not (item.content_type or "").startswith("image/"):
-                raise forms.ValidationError(f"{item.name} is not an image.")
-        return files
-
-
 class TaskForm(OptionsForm):
     type = forms.ChoiceField(choices=[(word, word) for word in TaskType], widget=forms.RadioSelect, initial="generate")
     agent = forms.TypedChoiceField(label="Agent", coerce=int)
@@ -102,6 +81,8 @@ class TaskForm(OptionsForm):
     )
     images = ImagesField(required=False)
     keep_images = forms.BooleanField(required=False)
+    documents = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    context_tokens = whole_field("Documents, tokens", "as usual", min_value=256, max_value=1_000_000)
     origin = forms.CharField(required=False, widget=forms.HiddenInput)
     form_key = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
     priority = forms.TypedChoiceField(
@@ -135,15 +116,28 @@ class TaskForm(OptionsForm):
         *args: Any,
         agents: Sequence[AgentPayload],
         models: Sequence[Mapping[str, Any]],
+        documents: Sequence[DocumentPayload] = (),
         kept_images: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.kept_images = kept_images
+        self._documents = documents
         choice = self.fields["agent"]
         assert isinstance(choice, forms.TypedChoiceField)
         choice.choices = [(agent["id"], agent["name"]) for agent in agents]
-        self.fields["model_name"].widget = forms.Select(choices=model_choices(agents, models))
+        able = {model["name"]: list(model["capabilities"]) for model in models}
+        self.fields["model_name"].widget = ModelSelect(choices=model_choices(agents, models), capabilities=able)
+        papers = self.fields["documents"]
+        assert isinstance(papers, forms.TypedMultipleChoiceField)
+        papers.choices = [(row["id"], row["name"]) for row in documents]
+
+    blank_document = {"id": "", "name": "", "tokens": 0}
+
+    @property
+    def document_rows(self) -> list[dict[str, Any]]:
+        chosen = {str(pk) for pk in self["documents"].value() or ()}
+        return [{**row, "chosen": str(row["id"]) in chosen} for row in self._documents]
 
     roles = MESSAGE_ROLES
     blank_message = {"role": "user", "content": ""}
@@ -197,6 +191,8 @@ class TaskForm(OptionsForm):
             format=data["schema"] or data["format"] or None,
             timeout_seconds=data["timeout_seconds"],
             max_tries=data["max_tries"],
+            document_ids=[] if kind == TaskType.EMBED else data["documents"],
+            context_tokens=data["context_tokens"],
             retried_from=original.pk if original else None,
         )
 
@@ -265,6 +261,7 @@ def initial_from_task(task: Task) -> dict[str, Any]:
         "timeout_seconds": task.timeout_seconds,
         "origin": f"task:{task.pk}",
         "keep_images": bool(task.images),
+        "documents": list(task.documents.values_list("pk", flat=True)),
         **{name: task.parameters.get(name) for name in OPTION_FIELDS},
     }
 

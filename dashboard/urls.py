@@ -5,7 +5,20 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboard.views import account, agents, live, matching, models, new_task, nodes, overview, pauses, tasks
+from dashboard.views import (
+    account,
+    agents,
+    documents,
+    live,
+    matching,
+    models,
+    new_task,
+    nodes,
+    overview,
+    pauses,
+    task_images,
+    tasks,
+)
 from orchestration.api import api, documentation, healthz
 
 urlpatterns = [
@@ -17,7 +30,12 @@ urlpatterns = [
     path("tasks/<int:task_id>/cancel", tasks.cancel, name="task-cancel"),
     path("tasks/<int:task_id>/retry", tasks.retry, name="task-retry"),
     path("tasks/<int:task_id>/priority", tasks.set_priority, name="task-priority"),
+    path("tasks/<int:task_id>/images/<int:number>", task_images.image, name="task-image"),
     path("new", new_task.new, name="task-new"),
+    path("documents", documents.index, name="documents"),
+    path("documents/upload", documents.upload, name="document-upload"),
+    path("documents/<int:document_id>", documents.detail, name="document"),
+    path("documents/<int:document_id>/delete", documents.delete, name="document-delete"),
     path("agents", agents.index, name="agents"),
     path("agents/new", agents.new, name="agent-new"),
     path("agents/<int:agent_id>", agents.edit, name="agent"),

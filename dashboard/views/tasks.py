@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard import blanks
+from dashboard.papers import papers
 from dashboard.phases import phases, verdict
 from dashboard.tries import tries
 from dashboard.views import actor, done, page
@@ -157,6 +158,7 @@ def detail(request: HttpRequest, task_id: int) -> HttpResponse:
         "raw": _raw(request, row, task),
         "task_json": _small(row, task),
         **_output(row),
+        **papers(row),
     }
     return render(request, "tasks/detail.html", context)
 

@@ -1,6 +1,18 @@
 """The REST API: one router file per noun, mounted at /api/orchestration/."""
 
-from orchestration.api import agents, bulk, model_configs, nodes, pauses, runs, status, tasks, workflows
+from orchestration.api import (
+    agents,
+    bulk,
+    documents,
+    model_configs,
+    nodes,
+    pauses,
+    runs,
+    status,
+    tasks,
+    vectors,
+    workflows,
+)
 from orchestration.api.base import DroverAPI
 from orchestration.api.docs import Documentation
 from orchestration.api.health import healthz
@@ -12,7 +24,7 @@ api = DroverAPI(
     version="1",
     description="Submit tasks to a herd of Ollama servers, follow them, and look after agents and nodes.",
 )
-for noun in (tasks, bulk, runs, workflows, agents, nodes, model_configs, pauses, status):
+for noun in (tasks, vectors, documents, bulk, runs, workflows, agents, nodes, model_configs, pauses, status):
     api.add_router("", noun.router)
 
 documentation = Documentation(api)

@@ -2,6 +2,7 @@
 
 import {all, make, one, put, show, soon, stamp} from "../dom.js";
 import {number} from "../format.js";
+import {startPicker} from "../picker.js";
 import {toast} from "../toasts.js";
 
 const form = one("[data-page=new]");
@@ -16,6 +17,7 @@ function arrange() {
   for (const part of all("[data-for]", form)) show(part, part.dataset.for.split(" ").includes(type()));
   show(one("[data-schema]", form), form.elements.format.value === "schema");
   put(one("label[for=id_prompt]", form), type() === "embed" ? "Texts, one a line" : "Prompt");
+  withoutTheBlind();
   summarise();
 }
 
@@ -63,6 +65,17 @@ function setImages(files) {
 
 function drawImages() {
   one("[data-shots]", form).replaceChildren(...[...input.files].map(preview));
+  arrange();
+}
+
+/* Models that see nothing are not offered beside images. */
+function withoutTheBlind() {
+  const looking = type() !== "embed" && (input.files.length > 0 || Boolean(form.elements.keep_images?.checked));
+  const models = form.elements.model_name;
+  for (const option of models.options) option.disabled = looking && "blind" in option.dataset;
+  const refused = models.selectedOptions[0]?.disabled ? `${models.value} takes no images.` : "";
+  models.setCustomValidity(refused);
+  put(one("[data-blind-note]", form), refused);
 }
 
 function preview(file) {
@@ -81,6 +94,7 @@ function dropImage(item) {
 
 input.addEventListener("change", () => setImages([...input.files]));
 const zone = one("[data-drop]", form);
+const papers = startPicker(one("[data-picker]", form));
 for (const kind of ["dragover", "dragleave", "drop"]) {
   zone.addEventListener(kind, (event) => {
     event.preventDefault();
@@ -136,13 +150,14 @@ function restore() {
 
 function fill(fields, value, at) {
   if (fields[0]?.type === "radio") fields.forEach((field) => (field.checked = field.value === value));
-  else if (fields[0]?.type === "checkbox") fields[0].checked = true;
+  else if (fields[0]?.type === "checkbox") fields.forEach((field) => (field.checked ||= field.value === value));
   else if (fields[at] && (fields[at].tagName !== "SELECT" || [...fields[at].options].some((option) => option.value === value))) fields[at].value = value;
 }
 
 const asked = new URLSearchParams(location.search).get("agent");
 if (KEY) {
   restore();
+  papers.count();
   if (asked && [...form.elements.agent.options].some((option) => option.value === asked)) form.elements.agent.value = asked;
 }
 form.addEventListener("input", () => {

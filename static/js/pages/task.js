@@ -1,5 +1,6 @@
 /** One task: its text as it is written, the phase bar, and everything around it when its state changes. */
 
+import {cite} from "../citations.js";
 import {attr, field, one, put, show, soon, stamp} from "../dom.js";
 import {copy} from "../copying.js";
 import {DASH, number, rate} from "../format.js";
@@ -15,7 +16,7 @@ import {title} from "../tabtitle.js";
 const root = one("[data-page=task]");
 const task = JSON.parse(document.getElementById("task-data").textContent);
 const ENDED = new Set(["completed", "failed", "cancelled"]);
-const AROUND = ["state", "waits", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
+const AROUND = ["state", "passages", "waits", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
 const SPEEDS_KEPT = 60;
 
 const bar = new PhaseBar(one("[data-phases]"), task);
@@ -43,6 +44,7 @@ const view = output && new StreamView(output, {
   onGap: () => subscription.refresh(),
 });
 view?.snapshot(drawn);
+const cited = output && cite(output);
 if (view && ENDED.has(task.status)) view.follow(false);
 
 function showFollowing(following) {
@@ -161,6 +163,7 @@ function ended(end) {
 document.addEventListener("drover:acted", () => refresh(...AROUND));
 document.addEventListener("drover:region", ({detail}) => {
   if (detail.name === "side" && speeds.length) noteSpeed(speeds.pop());
+  if (detail.name === "passages") cited?.redo();
 });
 
 /* Thinking is open while there is nothing else to read, unless the reader decides otherwise. */
