@@ -18,6 +18,7 @@ from orchestration.payloads import (
     TaskRow,
 )
 from orchestration.policy.failures import CHOICES
+from orchestration.policy.kinds import Kind
 from orchestration.policy.states import AgentKind, PauseKind
 from orchestration.services.tries import LONGEST_FIRST_DELAY, MOST_GROWTH
 
@@ -159,13 +160,19 @@ class RetryIn(Body):
     ] = []
 
 
+_PREFERENCES = (
+    f"A model by kind of task: {', '.join(Kind)}, or the name of a task type of one's own. The kind is found in the "
+    "prompt; the most telling that is named here decides."
+)
+
+
 class AgentConfigIn(Body):
     max_concurrent_tasks: Annotated[int, Field(ge=1, le=10_000)] = 3
     default_model: ShortText = ""
     timeout_seconds: Seconds | None = None
     max_tries: Annotated[int, Field(ge=1, le=100)] | None = None
     retry: RetryIn = RetryIn()
-    routing_preferences: dict[str, str] = {}
+    routing_preferences: dict[str, str] = Field({}, description=_PREFERENCES)
 
 
 class AgentChanges(Body):
@@ -176,8 +183,17 @@ class AgentChanges(Body):
     kind: Annotated[AgentKind, Field(strict=False)] = AgentKind.CUSTOM
     models: Names = []
     config: AgentConfigIn = AgentConfigIn()
-    system_prompt: str = ""
+    system_prompt: str | None = Field(None, description="Null or not sent: its kind's. Empty: none at all.")
     options: dict[str, Any] = {}
+    think: Think = Field(None, description="Null: as its kind does. Kept from models that cannot think.")
+    fallbacks: Names = Field([], description="Models to go on with, in order, when one is missing or fails.")
+    prefer_labels: Tags = Field([], description="Of its models, those with most of these labels are taken.")
+    answer_schema: dict[str, Any] | None = Field(
+        None, description="JSON schema for the answers of tasks that name no format."
+    )
+    memory_enabled: bool = Field(False, description="Facts are kept from one conversation to others.")
+    router: Annotated[str, Field(max_length=80)] = Field("", description="An installed router; empty: the rule.")
+    extension: Annotated[str, Field(max_length=80)] = Field("", description="An installed agent extension.")
 
 
 class AgentNew(AgentChanges):

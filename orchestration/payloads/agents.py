@@ -17,15 +17,32 @@ class AgentConfig(TypedDict):
     routing_preferences: dict[str, str]
 
 
+class AgentApplies(TypedDict):
+    """What its tasks get, where it says nothing itself: its kind's."""
+
+    system_prompt: str
+    think: bool | str | None
+
+
 class AgentPayload(TypedDict):
+    """``system_prompt`` and ``think`` are null where the agent says nothing; an empty prompt is none at all."""
+
     id: int
     name: str
     description: str
     kind: str
     models: list[str]
     config: AgentConfig
-    system_prompt: str
+    system_prompt: str | None
     options: dict[str, Any]
+    think: bool | str | None
+    fallbacks: list[str]
+    prefer_labels: list[str]
+    answer_schema: dict[str, Any] | None
+    memory_enabled: bool
+    router: str
+    extension: str
+    applies: AgentApplies
     owner: str | None
     created_at: str
     updated_at: str
@@ -49,6 +66,14 @@ def agent(row: Agent) -> AgentPayload:
         ),
         system_prompt=row.system_prompt,
         options=row.options,
+        think=row.think,
+        fallbacks=row.fallbacks,
+        prefer_labels=row.prefer_labels,
+        answer_schema=row.answer_schema,
+        memory_enabled=row.memory_enabled,
+        router=row.router,
+        extension=row.extension,
+        applies=AgentApplies(system_prompt=row.prompt_in_force, think=row.think_in_force),
         owner=owner_name(row),
         created_at=stamp(row.created_at),
         updated_at=stamp(row.updated_at),
