@@ -4,6 +4,8 @@ from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 
+from orchestration.errors import InvalidInput
+
 Row = TypeVar("Row", bound=Model)
 
 LONGEST = 18
@@ -13,6 +15,14 @@ LONGEST = 18
 def id_of(text: str) -> int | None:
     """None for what cannot be the id of anything."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST else None
+
+
+def ids_of(text: str) -> list[int]:
+    """Of ``1,2,3``. Raises InvalidInput."""
+    found = [id_of(part.strip()) for part in text.split(",") if part.strip()]
+    if None in found:
+        raise InvalidInput("ids are numbers with commas between them.", field="ids")
+    return [number for number in found if number is not None]
 
 
 def by_id_or_name(rows: QuerySet[Row], key: str) -> Row | None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestration.queries.ids import id_of
+from orchestration.errors import InvalidInput
+from orchestration.queries.ids import id_of, ids_of
 
 
 @pytest.mark.parametrize(
@@ -12,3 +13,10 @@ from orchestration.queries.ids import id_of
 )
 def test_only_plain_digits_that_a_database_can_hold_are_an_id(text: str, number: int | None) -> None:
     assert id_of(text) == number
+
+
+def test_a_list_of_ids_is_read_or_refused():
+    assert ids_of("1, 2,,3 ") == [1, 2, 3]
+    assert ids_of("") == []
+    with pytest.raises(InvalidInput):
+        ids_of("1,two")
