@@ -54,6 +54,11 @@ def read_body(request: HttpRequest, shape: type[Shape]) -> Shape:
         data = StrictParser().parse_body(request)
     except Exception as error:
         raise HttpError(400, "unreadable body") from error
+    return shaped(data, shape)
+
+
+def shaped(data: Any, shape: type[Shape]) -> Shape:
+    """Raises ValidationError as ninja does for a body."""
     try:
         return shape.model_validate(data)
     except pydantic.ValidationError as error:
