@@ -51,3 +51,8 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+    @property
+    def has_limits(self) -> bool:
+        limits = (self.max_parallel, self.stop_failed_percent, self.deadline_at, self.max_tokens, self.max_steps)
+        return self.paused_at is not None or any(limit is not None for limit in limits)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from orchestration import events, queue
 from orchestration.errors import Conflict
-from orchestration.models import Task
+from orchestration.models import Attempt, Task
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.permissions import Action, Actor, reaches_others, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, TaskStatus
@@ -63,7 +63,7 @@ def cancel_matching(
     match = cancellable(actor=actor, task_filter=task_filter, up_to=up_to)
     _confirm(match, task_filter, expected)
     now = timezone.now()
-    changed = _in_chunks(match.ids, lambda ids: _cancel(ids, now))
+    changed = in_chunks(match.ids, lambda ids: cancel_tasks(ids, now))
     return _told(actor, "tasks.cancelled", task_filter, match, changed)
 
 
@@ -74,7 +74,7 @@ def set_priority_matching(
     wanted = check_priority(priority)
     match = movable(actor=actor, task_filter=task_filter, priority=wanted, up_to=up_to)
     _confirm(match, task_filter, expected)
-    changed = _in_chunks(match.ids, lambda ids: _set_priority(ids, wanted))
+    changed = in_chunks(match.ids, lambda ids: _set_priority(ids, wanted))
     return _told(actor, "tasks.priority_changed", task_filter, match, changed, priority=wanted.value)
 
 
@@ -109,14 +109,17 @@ def _confirm(match: Match, task_filter: TaskFilter, expected: int | None) -> Non
         raise Conflict(f"{count:,} tasks match by now, not {expected:,}: nothing was changed.", matched=count)
 
 
-def _in_chunks(ids: Sequence[int], change: Callable[[Sequence[int]], list[int]]) -> list[int]:
+def in_chunks(ids: Sequence[int], change: Callable[[Sequence[int]], list[int]]) -> list[int]:
     """The ids that changed."""
     chunks = (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
     return [pk for chunk in chunks for pk in change(chunk)]
 
 
 @atomic_again
-def _cancel(ids: Sequence[int], now: datetime) -> list[int]:
+def cancel_tasks(ids: Sequence[int], now: datetime) -> list[int]:
+    """Those of them that were cancelled or asked to stop."""
+    live = Attempt.objects.filter(task__in=ids, ended_at=None).order_by("pk")
+    list(live.select_for_update().values_list("pk"))  # as workers lock them: else the two wait for each other
     tasks.free_slots(ids, now)
     waiting = Task.objects.filter(pk__in=ids, status__in=WAITING | {TaskStatus.ASSIGNED})
     seconds = _SecondsUntil(Value(now), F("created_at"))

@@ -76,14 +76,11 @@ def _again(steps: Sequence[Task], edges: Sequence[TaskDependency], chosen: Task)
 
 def _new_run(run: Run, actor: Actor, now: datetime) -> Run:
     deadline = None if run.deadline_at is None else now + (run.deadline_at - run.created_at)
-    limits = (run.max_parallel, run.stop_failed_percent, deadline, run.max_tokens, run.max_steps)
-    return Run.objects.create(
-        **{name: getattr(run, name) for name in _OF_RUN},
-        owner_id=actor.user_id,
-        rerun_of=run,
-        deadline_at=deadline,
-        watched=any(limit is not None for limit in limits),
-    )
+    fields = {name: getattr(run, name) for name in _OF_RUN}
+    new = Run(**fields, owner_id=actor.user_id, rerun_of=run, deadline_at=deadline)
+    new.watched = new.has_limits
+    new.save()
+    return new
 
 
 def _copy(

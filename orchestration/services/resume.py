@@ -46,13 +46,15 @@ AS_NEW: dict[str, Any] = {
 
 
 def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
-    """Those of these tasks of the run that had failed or were cancelled, and the items behind them, to be done again.
+    """Those of these tasks of the run that had failed or were cancelled, to be done again.
 
-    In a fan-out it is the items that are done again; the step itself only waits for them.
+    In a fan-out it is the items that are done again; the step itself, which goes with them, only waits for their end.
     """
     ended = Task.objects.filter(run=run, status__in=AGAIN)
     mine = set(ended.filter(pk__in=task_ids).values_list("pk", flat=True))
+    mine |= set(ended.filter(items__in=mine).values_list("pk", flat=True))
     mine |= set(ended.filter(parent__in=mine).values_list("pk", flat=True))
+    Run.objects.filter(pk=run.pk).update(watched=run.has_limits)
     rows = Task.objects.filter(pk__in=mine, status__in=AGAIN)
     limited = run.paused_at is not None or run.max_parallel is not None
     gate = Gate.HELD if limited else Gate.FREE

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -14,11 +14,10 @@ from orchestration.errors import Conflict, InvalidInput, NotFound
 from orchestration.models import Run, Task
 from orchestration.permissions import SYSTEM, Action, Actor, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, RunKind, TaskStatus
-from orchestration.services import audit, gates
+from orchestration.services import audit, bulk, gates
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
 from orchestration.services.resume import AGAIN, put_back
-from orchestration.services.tasks import stop
 
 TOLD_ONE_BY_ONE = 50
 FEWEST_ENDED = 20
@@ -28,17 +27,24 @@ _OWN_ENDS = ("dependency_failed", STOPPED)
 _STEPPED = (RunKind.WORKFLOW, RunKind.SEQUENCE, RunKind.BENCHMARK)
 
 
-@atomic_again
 def cancel(*, actor: Actor, run_id: int) -> int:
-    """Cancels whatever of the run has not ended. The number of tasks."""
-    run = _get(actor, Action.CANCEL_TASK, run_id)
-    now = timezone.now()
-    line = Task.objects.filter(run=run, status__in=UNFINISHED).light()
-    unfinished = list(line.order_by("attempt_id", "pk"))  # as workers lock them: else the two wait for each other
-    cancelled = [task.pk for task in unfinished if stop(task, now)]
-    audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
-    _tell(run, cancelled)
+    """Cancels whatever of the run has not ended, chunk by chunk. The number of tasks."""
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    require(actor, Action.CANCEL_TASK, run)
+    cancelled = _cancel_unfinished(run, timezone.now())
+    with transaction.atomic():
+        audit.record(actor, "run.cancelled", run, tasks=len(cancelled))
+        _tell(run, cancelled)
     return len(cancelled)
+
+
+def _cancel_unfinished(run: Run, now: datetime) -> list[int]:
+    """Those that wait first, the last of them first: else each that ends would start the next."""
+    rows = Task.objects.filter(run=run, status__in=UNFINISHED)
+    ids = list(rows.order_by("-pk").values_list("pk", flat=True))
+    return bulk.in_chunks(ids, lambda chunk: bulk.cancel_tasks(chunk, now))
 
 
 @atomic_again
@@ -86,15 +92,10 @@ def check_limits(*, max_parallel: int | None = None, stop_failed_percent: float 
 def _change(run: Run, **fields: Any) -> None:
     for name, value in fields.items():
         setattr(run, name, value)
-    run.watched = _is_watched(run)
+    run.watched = run.has_limits
     run.save(update_fields=[*fields, "watched"])
     gates.regate(run, timezone.now())
     events.on_commit(("tasks_changed", {"run_id": run.pk}), ("run", {"id": run.pk}), wake=True)
-
-
-def _is_watched(run: Run) -> bool:
-    limits = (run.max_parallel, run.stop_failed_percent, run.deadline_at, run.max_tokens, run.max_steps, run.paused_at)
-    return any(limit is not None for limit in limits)
 
 
 def _check_unfinished(run: Run) -> None:
@@ -130,7 +131,7 @@ def _forget_stop(run: Run, now: datetime) -> None:
     if run.stopped_reason and run.max_tokens is not None:
         run.max_tokens = None
     run.stopped_reason, run.report = "", None
-    run.watched = _is_watched(run)
+    run.watched = run.has_limits
     run.save(update_fields=["stopped_reason", "report", "deadline_at", "max_tokens", "watched"])
 
 
@@ -156,7 +157,8 @@ def _counts(runs: Sequence[Run]) -> dict[int, dict[str, int]]:
 @transaction.atomic
 def _keep(run: Run, counts: dict[str, int], now: datetime) -> bool:
     if not any(counts.get(status) for status in UNFINISHED):
-        Run.objects.filter(pk=run.pk).update(watched=False)
+        unfinished = Task.objects.filter(run=OuterRef("pk"), status__in=UNFINISHED)
+        Run.objects.filter(~Exists(unfinished), pk=run.pk).update(watched=False)
         return False
     if run.paused_at is not None and counts.get(TaskStatus.PENDING):
         gates.regate(run, now)
@@ -193,8 +195,7 @@ def _stop_rest(run: Run, reason: str, now: datetime, *, running: bool) -> None:
         error_code=STOPPED,
     )
     if running:
-        rest = Task.objects.filter(run=run, status__in=UNFINISHED).light().order_by("attempt_id", "pk")
-        changed += [task.pk for task in list(rest) if stop(task, now)]
+        changed += _cancel_unfinished(run, now)
     if changed:
         Run.objects.filter(pk=run.pk).update(stopped_reason=reason[:300])
         audit.record(SYSTEM, "run.stopped", run, reason=reason, tasks=len(changed))

@@ -39,10 +39,12 @@ def cancel(*, actor: Actor, task_id: int) -> Task:
     """
     task = _get(task_id)
     require(actor, Action.CANCEL_TASK, task)
-    if not stop(task, timezone.now()):
+    now = timezone.now()
+    if not stop(task, now):
         raise Conflict(f"Task {task_id} has already ended.", status=_get(task_id).status)
+    items = [item.pk for item in task.items.filter(status__in=UNFINISHED).light() if stop(item, now)]
     audit.record(actor, "task.cancelled", task)
-    announce_tasks([task_id], wake=True)
+    announce_tasks([task_id, *items], wake=True)
     return _get(task_id)
 
 
@@ -135,9 +137,10 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
     Raises Conflict, and deletes nothing, when one of them has not ended.
     """
     tasks = list(Task.objects.filter(pk__in=task_ids).light())
+    busy = set(Task.objects.filter(parent__in=task_ids, status__in=UNFINISHED).values_list("parent_id", flat=True))
     for task in tasks:
         require(actor, Action.DELETE_TASK, task)
-        if task.status not in ENDED:
+        if task.status not in ENDED or task.pk in busy:
             raise Conflict(f"Task {task.pk} is {task.status}; cancel it first.", status=task.status)
         audit.record(actor, "task.deleted", task)
     if awaited := [task.pk for task in tasks if task.awaited]:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, Refused
 from orchestration.models import Agent, AuditEntry, Node, Run, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import RunKind
-from orchestration.services import attempts, runs, setbacks, steps
+from orchestration.services import attempts, runs, setbacks, steps, tasks
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
 from tests.services.conftest import Give
@@ -295,3 +296,27 @@ def test_a_retry_in_a_limited_run_keeps_to_the_limit(batch: Batch, begin: Give, 
         steps.promote(now=timezone.now())
     runs.retry_failed(actor=as_bob, run_id=run.pk)
     assert _statuses(run) == ["pending", "blocked", "blocked"]
+
+
+def test_one_task_done_again_in_a_limited_run_that_had_ended_lets_the_others_follow(
+    batch: Batch, begin: Give, complete: Complete, as_bob: Actor
+) -> None:
+    run = batch(2, max_parallel=1)
+    for position in range(2):
+        _fail(begin, run.tasks.get(position=position))
+        steps.promote(now=timezone.now())
+    runs.keep_limits(now=timezone.now())
+    for task in run.tasks.order_by("position"):
+        tasks.retry(actor=as_bob, task_id=task.pk)
+    assert _statuses(run) == ["pending", "blocked"]
+    complete(run.tasks.get(position=0))
+    steps.promote(now=timezone.now())
+    assert _statuses(run) == ["completed", "pending"]
+
+
+def test_cancelling_thousands_takes_few_statements(batch: Batch, as_bob: Actor) -> None:
+    run = batch(600)
+    with CaptureQueriesContext(connection) as asked:
+        assert runs.cancel(actor=as_bob, run_id=run.pk) == 600
+    assert len(asked) < 40
+    assert set(_statuses(run)) == {"cancelled"}

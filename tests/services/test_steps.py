@@ -339,6 +339,36 @@ def test_failed_items_fail_the_step_by_name_and_a_retry_does_them_again(
     assert (_fresh(each).status, _fresh(each).output) == ("completed", "fine\n\nnow")
 
 
+def test_an_item_done_again_takes_its_step_with_it(workflow: Any, answer: Answer, begin: Give, as_bob: Actor) -> None:
+    first, each, _ = workflow(*_fan())
+    answer(first, '["a", "b"]')
+    _promote()
+    one, two = each.items.order_by("pk")
+    answer(one, "fine")
+    _fail(begin, two)
+    _promote()
+    tasks.retry(actor=as_bob, task_id=two.pk)
+    assert _fresh(each).status == "blocked"
+    answer(_fresh(two), "now")
+    _promote()
+    assert (_fresh(each).status, _fresh(each).output) == ("completed", "fine\n\nnow")
+
+
+def test_items_are_cancelled_with_their_step_which_stays_until_they_have_ended(
+    workflow: Any, answer: Answer, begin: Give, as_bob: Actor
+) -> None:
+    first, each, _ = workflow(*_fan())
+    answer(first, '["a", "b"]')
+    _promote()
+    one, two = each.items.order_by("pk")
+    begin(one)
+    tasks.cancel(actor=as_bob, task_id=each.pk)
+    assert _fresh(one).cancel_requested_at is not None
+    assert (_fresh(two).status, _fresh(each).status) == ("cancelled", "cancelled")
+    with pytest.raises(Conflict):
+        tasks.delete_ended(actor=as_bob, task_ids=[each.pk])
+
+
 def test_an_empty_list_is_no_mistake(workflow: Any, answer: Answer) -> None:
     first, each, last = workflow(*_fan())
     answer(first, "[]")
