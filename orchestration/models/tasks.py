@@ -211,6 +211,7 @@ class Task(db.Model):
             db.Index(fields=["model_used", "-id"], name="task_by_model"),
             db.Index(fields=["node_name", "-id"], name="task_by_node"),
             db.Index(fields=["run", "position"], name="task_by_run"),
+            db.Index(fields=["run", "status"], name="task_by_run_and_status"),
             db.Index(
                 fields=["run", "gate", "position"],
                 name="task_gated",
