@@ -9,15 +9,17 @@ from django.db import connection
 # Literals, not parameters: SQLite takes a partial index only where the query itself implies its condition. And it has
 # to be told which: without statistics it prefers the index on the status.
 READY = "status = 'pending' AND not_before IS NULL"
+GATED = "gate > 0 AND status IN ('assigned', 'blocked', 'pending', 'running')"
 _INDEXES = {
     "by_age": "task_ready_by_age",
     "by_share": "task_ready_by_share",
     "unfinished": "task_unfinished_by_share",
+    "gated": "task_gated",
 }
 
 
 def rows(query: str, arguments: Sequence[Any] = (), parts: Mapping[str, str] | None = None) -> list[tuple[Any, ...]]:
-    """``{by_age}``, ``{by_share}`` and ``{unfinished}`` behind the table's name say which index it is read along;
+    """``{by_age}``, ``{by_share}``, ``{unfinished}`` and ``{gated}`` behind the table's name say which index it is read along;
     ``parts`` are the other names in braces."""
     named = connection.vendor == "sqlite"
     indexes = {place: f"INDEXED BY {name}" if named else "" for place, name in _INDEXES.items()}

@@ -48,7 +48,7 @@ def rerun_from(*, actor: Actor, run_id: int, step: str) -> Run:
     new = _new_run(run, actor, now)
     made = _copy(new, actor, [task for task in tasks if task.parent_id not in again], again, edges, now)
     advance(new.tasks.filter(status=TaskStatus.BLOCKED), now)
-    gates.let_through(now, [new])
+    gates.let_through([new])
     audit.record(actor, "run.submitted", new, kind=new.kind, tasks=len(made), agent=new.agent_name, rerun_of=run.pk)
     events.on_commit(("tasks_added", {"run_id": new.pk, "count": len(made), "agent": new.agent_name}))
     announce_tasks([task.pk for task in made.values()], wake=True)

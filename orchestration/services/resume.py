@@ -65,5 +65,5 @@ def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
     waiting = TaskDependency.objects.filter(needs=OuterRef("pk"), task__status=TaskStatus.BLOCKED)
     Task.objects.filter(Exists(waiting), run=run, awaited=False).update(awaited=True)
     advance(Task.objects.filter(pk__in=mine), now)
-    gates.let_through(now, [run])
+    gates.let_through([run])
     return mine

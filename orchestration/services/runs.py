@@ -94,7 +94,7 @@ def _change(run: Run, **fields: Any) -> None:
         setattr(run, name, value)
     run.watched = run.has_limits
     run.save(update_fields=[*fields, "watched"])
-    gates.regate(run, timezone.now())
+    gates.regate(run)
     events.on_commit(("tasks_changed", {"run_id": run.pk}), ("run", {"id": run.pk}), wake=True)
 
 
@@ -161,7 +161,7 @@ def _keep(run: Run, counts: dict[str, int], now: datetime) -> bool:
         Run.objects.filter(~Exists(unfinished), pk=run.pk).update(watched=False)
         return False
     if run.paused_at is not None and counts.get(TaskStatus.PENDING):
-        gates.regate(run, now)
+        gates.regate(run)
     reason = _why_stop(run, counts, now)
     if reason:
         _stop_rest(run, reason, now, running=run.deadline_at is not None and run.deadline_at <= now)

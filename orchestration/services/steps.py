@@ -42,7 +42,7 @@ def promote(*, now: datetime) -> int:
         if not ended:
             break
         moved += tell_those_behind(ended, now)
-    moved += gates.let_through(now)
+    moved += gates.let_through()
     announce_tasks(moved)
     return len(moved)
 

@@ -39,21 +39,21 @@ def test_there_is_no_gate_without_a_limit(limited: Any) -> None:
 
 def test_nothing_more_is_let_through_than_the_run_may_have(limited: Any) -> None:
     run = limited(3, 1)
-    assert gates.let_through(timezone.now()) == []
+    assert gates.let_through() == []
     Run.objects.filter(pk=run.pk).update(max_parallel=2)
-    assert len(gates.let_through(timezone.now())) == 1
+    assert len(gates.let_through()) == 1
 
 
 def test_a_paused_run_lets_nothing_through(limited: Any) -> None:
     run = limited(3, 1)
     Run.objects.filter(pk=run.pk).update(max_parallel=3, paused_at=timezone.now())
-    assert gates.let_through(timezone.now()) == []
+    assert gates.let_through() == []
 
 
 def test_passes_without_limited_runs_cost_one_statement(limited: Any) -> None:
     limited(3, None)
     with CaptureQueriesContext(connection) as asked:
-        gates.let_through(timezone.now())
+        gates.let_through()
     assert len(asked) == 1
 
 
@@ -61,5 +61,5 @@ def test_a_back_off_does_not_outlast_a_pause(limited: Any) -> None:
     run = limited(1, None)
     run.tasks.update(not_before=timezone.now())
     run.paused_at = timezone.now()
-    gates.regate(run, timezone.now())
+    gates.regate(run)
     assert list(run.tasks.values_list("status", "gate", "not_before")) == [("blocked", Gate.HELD, None)]
