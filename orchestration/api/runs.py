@@ -20,6 +20,8 @@ router = Router(tags=["runs"])
 
 Kind = Annotated[RunKind | None, Query(description="Only runs of this kind.")]
 
+WithTasks = Annotated[bool, Query(description="With its tasks and results; else only how far it is.")]
+
 
 class RunChanges(Body):
     """What is left out stays as it is; null takes a limit away."""
@@ -40,9 +42,9 @@ def list_runs(request: HttpRequest, limit: Limit = LIMIT_DEFAULT, cursor: Cursor
 
 
 @router.get("/runs/{int:run_id}", response={200: RunPayload, **errors(403, 404)}, summary="A run with its results")
-def get_run(request: HttpRequest, run_id: int) -> RunPayload:
+def get_run(request: HttpRequest, run_id: int, tasks: WithTasks = True) -> RunPayload:
     viewer_of(request)
-    return queries.run_detail(run_id)
+    return queries.run_detail(run_id) if tasks else queries.run_summary(run_id)
 
 
 @router.patch(

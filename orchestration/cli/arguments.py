@@ -41,4 +41,7 @@ Options = Annotated[
 ]
 Priority = Annotated[str | None, typer.Option("--priority", help="high, normal or low.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Repeatable; commas too.")]
+Documents = Annotated[
+    list[str] | None, typer.Option("--document", help="A document's id, or a file that is uploaded. Repeatable.")
+]
 KeepOn = Annotated[bool, typer.Option("--continue-on-error", help="A failed step does not end those after it.")]

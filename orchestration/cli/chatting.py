@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -29,11 +29,20 @@ Ctrl-C stops an answer. \"\"\" begins and ends a text of several lines."""
 class Chat:
     """One conversation, begun with the first thing that is said unless it is there already."""
 
-    def __init__(self, session: Session, agent: str, conversation: Json | None = None, *, model: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        agent: str,
+        conversation: Json | None = None,
+        *,
+        model: str = "",
+        document_ids: Sequence[int] = (),
+    ) -> None:
         self._session = session
         self._agent = agent
         self._conversation = conversation
         self._model = model
+        self._document_ids = list(document_ids)
 
     @property
     def last_turn(self) -> Json | None:
@@ -42,11 +51,15 @@ class Chat:
 
     def say(self, text: str) -> Json:
         """The turn with its answer when that has ended."""
-        body = {"text": text} | ({"model_name": self._model} if self._model else {})
-        return self._asked("turns", body)
+        body: Json = {"text": text} | self._wished()
+        if self._document_ids:
+            body["document_ids"] = self._document_ids
+        turn = self._asked("turns", body)
+        self._document_ids = []  # they stay with the conversation
+        return turn
 
     def again(self) -> Json:
-        return self._asked(f"turns/{self._last_id()}/regenerate", {"model_name": self._model} if self._model else {})
+        return self._asked(f"turns/{self._last_id()}/regenerate", self._wished())
 
     def edit(self, text: str) -> Json:
         return self._asked(f"turns/{self._last_id()}/edit", {"text": text})
@@ -61,6 +74,9 @@ class Chat:
 
     def answer_with(self, model: str) -> None:
         self._model = model
+
+    def _wished(self) -> Json:
+        return {"model_name": self._model} if self._model else {}
 
     def _last_id(self) -> int:
         if self.last_turn is None:

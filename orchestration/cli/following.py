@@ -34,6 +34,7 @@ class Follower:
         self._client = client
         self._run_id = run_id
         self._view = view
+        self._is_small = False
         self._feeds: dict[int, Feed] = {}
         self._readers: dict[int, asyncio.Task[None]] = {}
 
@@ -66,24 +67,29 @@ class Follower:
 
     async def _look(self, connection: httpx.AsyncClient) -> tuple[Json, list[Json]]:
         """All tasks of a small run, those that run now of a large one."""
-        run: Json = await self._client.read(connection, f"runs/{self._run_id}")
-        if sum(run["counts"].values()) <= LARGE:
-            return run, run.get("tasks", [])
-        page = await self._client.read(connection, "tasks", run=self._run_id, status="running", limit=8)
-        return run, page["tasks"]
+        path = f"runs/{self._run_id}"
+        run: Json = await self._client.read(connection, path, tasks=self._is_small)
+        if sum(run["counts"].values()) > LARGE:
+            self._is_small = False
+            page = await self._client.read(connection, "tasks", run=self._run_id, status="running", limit=8)
+            return run, page["tasks"]
+        if not self._is_small:
+            self._is_small = True
+            run = await self._client.read(connection, path)
+        return run, run["tasks"]
 
     def _read_along(self, connection: httpx.AsyncClient, tasks: list[Json]) -> None:
+        """Opens the streams of tasks that run, a few at once, and forgets those that do not."""
         if not self._view.wants_text:
             return
         running = [task["id"] for task in tasks if task["status"] == "running"]
-        for task_id in [task_id for task_id, reader in self._readers.items() if reader.done()]:
-            del self._readers[task_id]
-        for task_id in running:
-            if task_id not in self._readers and len(self._readers) < FEEDS_MOST:
-                self._feeds[task_id] = feed = Feed()
-                self._readers[task_id] = asyncio.create_task(self._read(connection, task_id, feed))
-        for task_id in [task_id for task_id in self._feeds if task_id not in running]:
+        for task_id in self._feeds.keys() - set(running):
             del self._feeds[task_id]
+        self._readers = {task_id: reader for task_id, reader in self._readers.items() if not reader.done()}
+        for task_id in running:
+            feed = self._feeds.setdefault(task_id, Feed())
+            if not feed.ended and task_id not in self._readers and len(self._readers) < FEEDS_MOST:
+                self._readers[task_id] = asyncio.create_task(self._read(connection, task_id, feed))
 
     async def _read(self, connection: httpx.AsyncClient, task_id: int, feed: Feed) -> None:
         """A broken stream is no matter: the next look opens it again, or the task is over."""

@@ -4,14 +4,40 @@ import sys
 
 import typer
 
-from orchestration.cli.commands import access, agents, conversations, fleet, runs, status, tasks, workflows
+from orchestration.cli.commands import (
+    access,
+    agents,
+    batches,
+    benchmarks,
+    comparisons,
+    conversations,
+    documents,
+    fleet,
+    runs,
+    status,
+    tasks,
+    workflows,
+)
 from orchestration.cli.session import ApiKey, AsJson, Flags, Url
 
 EPILOG = (
     "Exit status: 0 done, 1 the work failed or was cancelled, 2 misused, 3 no connection or no access, "
     "4 refused by Drover, 130 interrupted."
 )
-NOUNS = (agents, tasks, workflows, runs, conversations, fleet, status, access)
+NOUNS = (
+    agents,
+    tasks,
+    workflows,
+    batches,
+    runs,
+    conversations,
+    documents,
+    comparisons,
+    benchmarks,
+    fleet,
+    status,
+    access,
+)
 
 app = typer.Typer(name="drover", help="Work with a herd of Ollama servers.", epilog=EPILOG, no_args_is_help=True)
 orchestrate = typer.Typer(name="orchestrate", help="The same commands once more: drover orchestrate CMD is drover CMD.")

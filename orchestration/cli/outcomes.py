@@ -29,8 +29,9 @@ def submitted(session: Session, run: Json) -> None:
     session.out.say(f"Run {run['id']} has {counted(total, 'task')}. See it: drover watch --run {run['id']}")
 
 
-def watch_run(session: Session, run_id: int) -> Json:
-    view, around = view_for(session.out)
+def watch_run(session: Session, run_id: int, *, outputs: bool = True) -> Json:
+    """``outputs``: whether what each task wrote is shown as well."""
+    view, around = view_for(session.out, outputs=outputs)
     with around:
         return follow(session.client, run_id, view)
 
@@ -52,6 +53,13 @@ def finish_task(session: Session, task: Json) -> None:
         reason = f": {line(task['error'])}" if task.get("error") else "."
         again = f"Try it again: drover retry {task['id']}"
         raise WorkFailed(f"Task {task['id']} {_past(task['status'])}{reason}", again)
+
+
+def progress(run: Json) -> str:
+    """``3/5, 1 failed``."""
+    counts = run["counts"]
+    failed = f", {counts['failed']:,} failed" if counts.get("failed") else ""
+    return f"{counts.get('completed', 0):,}/{sum(counts.values()):,}{failed}"
 
 
 def saved(session: Session, path: str, output: Path | None, **params: Any) -> None:

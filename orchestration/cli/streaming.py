@@ -39,6 +39,7 @@ class Feed:
     state: str = ""
     detail: str = ""
     text: str = ""
+    ended: bool = False
     _cleaner: Cleaner = field(default_factory=Cleaner)
 
     def take(self, told: Json) -> None:
@@ -52,6 +53,8 @@ class Feed:
                 self.text = (self.text + self._cleaner.feed(told["text"]))[-KEPT:]
             case "state":
                 self.state, self.detail = told["state"], where(told)
+            case _:
+                self.ended = "status" in told
 
 
 def where(told: Json) -> str:

@@ -53,14 +53,15 @@ class Lines:
 
     wants_text = False
 
-    def __init__(self, out: Printer) -> None:
+    def __init__(self, out: Printer, *, outputs: bool = True) -> None:
         self._out = out
+        self._outputs = outputs
         self._told: set[int] = set()
         self._is_lost = False
 
     def look(self, run: Json, tasks: list[Json], feeds: dict[int, Feed]) -> None:
         self._is_lost = False
-        if sum(run["counts"].values()) > LARGE:
+        if not self._outputs or sum(run["counts"].values()) > LARGE:
             return
         for task in tasks:
             if task["status"] in ENDED and task["id"] not in self._told:
@@ -96,8 +97,8 @@ class Board(Lines):
 
     wants_text = True
 
-    def __init__(self, out: Printer) -> None:
-        super().__init__(out)
+    def __init__(self, out: Printer, *, outputs: bool = True) -> None:
+        super().__init__(out, outputs=outputs)
         self.live = Live(console=out.console, auto_refresh=False, transient=True)
 
     def look(self, run: Json, tasks: list[Json], feeds: dict[int, Feed]) -> None:
@@ -110,7 +111,7 @@ def board(run: Json, tasks: list[Json], feeds: dict[int, Feed], *, height: int, 
     rows: list[RenderableType] = [_run_row(run)]
     unfinished = [task for task in tasks if task["status"] not in ENDED]
     shown = sorted(unfinished, key=lambda task: task["status"] != "running")[:ROWS_MOST]
-    tails = max(1, sum(task["id"] in feeds for task in shown))
+    tails = max(1, sum(bool(feeds[task["id"]].text) for task in shown if task["id"] in feeds))
     lines = min(TAIL_MOST, max(1, (height - 3 - len(shown)) // tails - 1))
     for task in shown:
         feed = feeds.get(task["id"], Feed())
@@ -156,11 +157,11 @@ def _tail(text: str, lines: int, width: int) -> list[RenderableType]:
     return [Text(f"    {row}", no_wrap=True, overflow="crop") for row in wrapped[-lines:]]
 
 
-def view_for(out: Printer) -> tuple[View, AbstractContextManager[Any]]:
+def view_for(out: Printer, *, outputs: bool = True) -> tuple[View, AbstractContextManager[Any]]:
     """How a run is shown there, and what has to be open around it."""
     if out.as_json:
         return Quiet(), nullcontext()
     if not out.is_live:
-        return Lines(out), nullcontext()
-    shown = Board(out)
+        return Lines(out, outputs=outputs), nullcontext()
+    shown = Board(out, outputs=outputs)
     return shown, shown.live

@@ -2,8 +2,9 @@
 
 import json
 import re
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.main import app
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 API = "/api/orchestration/"
 KEY = "drover_secret"
 
@@ -33,14 +34,22 @@ class Call:
         return json.loads(self.text) if self.text else None
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves in the middle is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class FakeDrover:
     """``on`` says what a call is answered with: a value each time, or one after another, the last one for ever."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._routes: dict[tuple[str, str], list[Any]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -85,13 +94,14 @@ class FakeDrover:
                 text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 query = {name: ",".join(values) for name, values in parse_qs(parts.query).items()}
                 path = parts.path.removeprefix(API)
-                status, body = fake.answer(Call(self.command, path, query, dict(self.headers), text))
-                self._write(status, body)
+                self._write(*fake.answer(Call(self.command, path, query, dict(self.headers), text)))
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
-            def _write(self, status: int, body: Any) -> None:
+            def _write(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
                 self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
                 if isinstance(body, Iterable) and not isinstance(body, dict | list | str | bytes):
                     self.send_header("Connection", "close")
                     self.end_headers()
@@ -207,6 +217,3 @@ def run(*tasks: dict[str, Any], **fields: Any) -> dict[str, Any]:
 def without_codes(text: str) -> str:
     """What is left on a screen when colours and movements are taken out."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
-
-
-Served = Callable[[Call], Answer]

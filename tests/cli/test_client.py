@@ -101,9 +101,15 @@ def test_a_call_that_an_older_drover_does_not_know(client, server):
     assert "older than this command" in _refused(client, Refused, "gone").hint
 
 
-def test_the_time_to_wait_is_passed_on(client, server, monkeypatch):
-    server.refuse("GET", "agents", 429, "too_many_waiting", "Too many.")
-    assert _refused(client, Refused).hint == ""
+def test_the_time_to_wait_is_passed_on(client, server):
+    error = {"error": {"code": "too_many_waiting", "message": "Too many.", "detail": {}}}
+    server.on("GET", "agents", (429, error, {"Retry-After": "7"}))
+    assert _refused(client, Refused).hint == "Try again in 7 s."
+
+
+def test_where_a_redirect_leads_is_told_and_not_followed(client, server):
+    server.on("GET", "agents", (301, None, {"Location": "https://drover.example/api/"}))
+    assert "sends everybody on to https://drover.example/api/" in _refused(client, NoAccess).message
 
 
 def test_an_address_that_cannot_be_is_a_misuse():

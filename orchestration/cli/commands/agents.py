@@ -162,7 +162,7 @@ def _in_words(agent: dict[str, Any]) -> dict[str, Any]:
         "options": listed(f"{name}={value}" for name, value in agent["options"].items()),
         "owner": agent["owner"],
         "changed": ago(agent["updated_at"]),
-        "system prompt": plain(agent["system_prompt"]),
+        "system prompt": plain(agent["applies"]["system_prompt"]),
     }
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from orchestration.cli import parsing
-from orchestration.cli.arguments import LIMIT_DEFAULT, Agent, Limit, Model
+from orchestration.cli.arguments import LIMIT_DEFAULT, Agent, Documents, Limit, Model
 from orchestration.cli.chatting import Chat, Dialogue, say_once, tell
 from orchestration.cli.client import part
+from orchestration.cli.commands.documents import ids_of
 from orchestration.cli.failures import Misused
 from orchestration.cli.outcomes import saved
 from orchestration.cli.session import Session, command, listing
@@ -32,6 +33,7 @@ def chat(
     message: Annotated[str | None, typer.Option("--message", "-m", help="One question; - reads it from stdin.")] = None,
     conversation: Annotated[int | None, typer.Option("--conversation", help="Go on with this one.")] = None,
     model: Model = None,
+    document: Documents = None,
 ) -> None:
     """Talk to an agent. What comes in from a pipe is one question."""
     found = session.client.get(f"conversations/{conversation}") if conversation is not None else None
@@ -39,7 +41,7 @@ def chat(
         session.client.get(f"agents/{part(agent)}")
     elif agent not in (found["agent"], str(found["agent_id"])):
         raise Misused(f"Conversation {conversation} is with {line(found['agent'])}, not with {line(agent)}.")
-    held = Chat(session, agent, found, model=model or "")
+    held = Chat(session, agent, found, model=model or "", document_ids=ids_of(session, document))
     if message == "-" or (message is None and not sys.stdin.isatty()):
         message = sys.stdin.read()
     if message is not None:

@@ -1,7 +1,7 @@
 """Runs: listed, shown, exported; paused and resumed, as priorities, agents and models are."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,7 +9,7 @@ from orchestration.cli import parsing
 from orchestration.cli.arguments import LIMIT_DEFAULT, Detach, Limit, RunId
 from orchestration.cli.client import part
 from orchestration.cli.failures import Misused
-from orchestration.cli.outcomes import accompany, saved
+from orchestration.cli.outcomes import accompany, progress, saved
 from orchestration.cli.session import Session, command
 from orchestration.cli.text import ago, line, plain
 from orchestration.cli.views import Lines
@@ -34,16 +34,10 @@ def list_runs(
         session.out.json(answer)
         return
     rows = [
-        (run["id"], run["status"], run["kind"], run["agent"], _progress(run), run["owner"], ago(run["created_at"]))
+        (run["id"], run["status"], run["kind"], run["agent"], progress(run), run["owner"], ago(run["created_at"]))
         for run in answer["runs"]
     ]
     session.out.table(("id", "status", "kind", "agent", "tasks", "owner", "created"), rows, empty="There are no runs.")
-
-
-def _progress(run: dict[str, Any]) -> str:
-    counts = run["counts"]
-    failed = f", {counts['failed']} failed" if counts.get("failed") else ""
-    return f"{counts.get('completed', 0)}/{sum(counts.values())}{failed}"
 
 
 @command(app, "run")
@@ -61,7 +55,7 @@ def show_run(session: Session, run_id: RunId) -> None:
             "status": run["status"],
             "agent": run["agent"],
             "owner": run["owner"],
-            "tasks": _progress(run),
+            "tasks": progress(run),
             "stopped": plain(run.get("stopped_reason") or ""),
             "created": ago(run["created_at"]),
         }

@@ -10,6 +10,7 @@ from orchestration.cli.arguments import (
     LIMIT_DEFAULT,
     Agent,
     Detach,
+    Documents,
     Ids,
     KeepOn,
     Limit,
@@ -19,6 +20,7 @@ from orchestration.cli.arguments import (
     Priority,
     Tags,
 )
+from orchestration.cli.commands.documents import ids_of
 from orchestration.cli.failures import Misused, WorkFailed
 from orchestration.cli.outcomes import accompany, finish, finish_task, watch_run
 from orchestration.cli.session import Session, command
@@ -45,14 +47,17 @@ def run_tasks(
     option: Options = None,
     priority: Priority = None,
     tag: Tags = None,
+    document: Documents = None,
     wait_for_models: Annotated[bool, typer.Option("--wait-for-models", help="Even if no node has them yet.")] = False,
     detach: Detach = False,
 ) -> None:
     """Run tasks with an agent and follow them to their end."""
     if not tasks:
         raise Misused("There are no tasks.", 'Name them: --tasks "generate:Say hello." --tasks "chat:And now?"')
+    made = [parsing.task(text) for text in tasks]
+    shared = parsing.given(model_name=model, document_ids=ids_of(session, document))
     body = {"agent_id": agent, "sequential": sequential} | parsing.given(
-        tasks=[parsing.task(text) | parsing.given(model_name=model) for text in tasks],
+        tasks=[task | shared for task in made],
         continue_on_error=continue_on_error or None,
         allow_missing_models=wait_for_models or None,
         parameters=parsing.options(option or []),

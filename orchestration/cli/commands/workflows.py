@@ -132,7 +132,7 @@ def apply_workflow(
     """Save a workflow from a file: a new one, or the next version of the one with its name."""
     text = parsing.read_text(file)
     name = _name_in(file, text)
-    request = {"content": text.encode(), "headers": {"Content-Type": YAML}, "params": {"note": note}}
+    request: Json = {"content": text.encode(), "headers": {"Content-Type": YAML}, "params": {"note": note}}
     try:
         answer = session.client.request("PUT", f"{DEFINITIONS}/{part(name)}", **request)
     except Refused as refusal:
