@@ -10,7 +10,7 @@ from ninja.responses import Status
 
 from orchestration import queries
 from orchestration.api.auth import actor_of, viewer_of
-from orchestration.api.bodies import read_body
+from orchestration.api.bodies import Body, read_body
 from orchestration.api.problems import errors
 from orchestration.api.schemas import LIMIT_DEFAULT, Cursor, Limit, SubmitBody, TaskChanges, TaskList, Wait
 from orchestration.api.specs import specs_of
@@ -75,7 +75,7 @@ def _submit(request: HttpRequest, key: str | None) -> int:
     return run.pk
 
 
-def fingerprint(body: SubmitBody) -> str:
+def fingerprint(body: Body) -> str:
     """The same for the same request, however it is spaced and ordered."""
     text = json.dumps(body.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -62,7 +62,7 @@ def is_known(text: str, known: Iterable[str]) -> bool:
 
 
 def told(facts: Sequence[Fact], context: int) -> list[Fact]:
-    """Those that fit into their part of the context, in the order given. The newest pinned come first, then the notes."""
+    """Those that fit into their part of the context, in the order given. Newest pins are chosen first, then notes."""
     room = min(MOST_TOKENS, int(context * SHARE_OF_CONTEXT))
     kept: set[int] = set()
     wanted = sorted(range(len(facts)), key=lambda at: (facts[at].by_agent, -at))

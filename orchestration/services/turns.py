@@ -1,0 +1,139 @@
+"""What goes to the model with a question: the system prompt, what the agent remembers, the earlier turns that fit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Sum
+
+from orchestration import queries
+from orchestration.models import Agent, Conversation, Memory, ModelConfig, Turn
+from orchestration.policy.context import bucket, needed_tokens
+from orchestration.policy.memory import Fact, system_prompt, told
+from orchestration.policy.routing import full_name
+from orchestration.policy.states import TaskType
+from orchestration.policy.windows import TurnSize, Window, answer_room, window
+from orchestration.queries.conversations import answered
+
+IMAGE_CHARACTERS_KEPT = 8 * 1024 * 1024
+"""Base64 of earlier images that goes along with a question. Each task keeps what it sends."""
+DOCUMENTS_SHARE = 1 / 2
+"""Of the context, at most, for what the documents of a conversation put into the prompt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """``system`` None: the agent's own. ``document_tokens``: what documents may take of the context."""
+
+    messages: list[dict[str, Any]]
+    system: str | None
+    document_tokens: int
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked next, after these turns."""
+
+    path: Sequence[int]
+    text: str = ""
+    images: int = 0
+
+
+def prompt(conversation: Conversation, agent: Agent, question: Question) -> Prompt:
+    """The messages up to the question; its own images are the task's. Raises nothing: what does not fit stays out."""
+    context = context_of(agent)
+    earlier = answered(question.path)
+    system = _system(agent, context)
+    images = _images_kept(earlier)
+    found = _window(conversation, agent, earlier, images, question, system, context)
+    spoken = [message for position in found.sent for message in _spoken(earlier[position], images)]
+    return Prompt(
+        messages=[*spoken, {"role": "user", "content": question.text}],
+        system=system if agent.memory_enabled else None,
+        document_tokens=_most_of_documents(context),
+        window=found,
+    )
+
+
+def next_window(conversation: Conversation) -> Window | None:
+    """What would go with the next question; None when the agent is gone."""
+    agent = conversation.agent
+    if agent is None:
+        return None
+    context = context_of(agent)
+    earlier = answered(queries.conversations.tree(conversation.pk).path(conversation.head_id))
+    system = _system(agent, context)
+    return _window(conversation, agent, earlier, _images_kept(earlier), Question(path=()), system, context)
+
+
+def context_of(agent: Agent) -> int:
+    """Tokens: what the agent names, else what is decided about its model, else what is usual."""
+    named = agent.options.get("num_ctx")
+    model = agent.routing_preferences.get(TaskType.CHAT) or agent.default_model or next(iter(agent.models), "")
+    if not named and model:
+        config = ModelConfig.objects.filter(model_name=full_name(model)).first()
+        named = config.options.get("num_ctx") if config else None
+    return bucket(named, default=settings.DROVER_DEFAULT_NUM_CTX)
+
+
+def _system(agent: Agent, context: int) -> str:
+    if not agent.memory_enabled:
+        return agent.prompt_in_force
+    rows = Memory.objects.filter(agent=agent)
+    facts = [Fact(text=row.text, by_agent=row.source == "agent") for row in rows]
+    return system_prompt(agent.prompt_in_force, told(facts, context))
+
+
+def _window(
+    conversation: Conversation,
+    agent: Agent,
+    earlier: Sequence[Turn],
+    images: Mapping[int, list[str]],
+    question: Question,
+    system: str,
+    context: int,
+) -> Window:
+    return window(
+        turns=[_size(turn, len(images.get(turn.pk, ()))) for turn in earlier],
+        question=needed_tokens([question.text], images=question.images),
+        system=needed_tokens([system]) + _document_tokens(conversation, context),
+        context=context,
+        answer=answer_room(context, agent.options.get("num_predict") or 0),
+    )
+
+
+def _size(turn: Turn, images: int) -> TurnSize:
+    output = turn.task.output if turn.task else ""
+    return TurnSize(question=needed_tokens([turn.text], images=images), answer=needed_tokens([output]))
+
+
+def _document_tokens(conversation: Conversation, context: int) -> int:
+    whole = conversation.documents.aggregate(total=Sum("tokens"))["total"] or 0
+    return min(whole, _most_of_documents(context))
+
+
+def _most_of_documents(context: int) -> int:
+    return min(settings.DROVER_CONTEXT_TOKENS, int(context * DOCUMENTS_SHARE))
+
+
+def _images_kept(earlier: Sequence[Turn]) -> dict[int, list[str]]:
+    """By turn, the newest first until they are too much to be sent again and again."""
+    wanted = [turn.pk for turn in earlier if turn.image_count]
+    stored = dict(Turn.objects.filter(pk__in=wanted).values_list("pk", "images")) if wanted else {}
+    kept: dict[int, list[str]] = {}
+    left = IMAGE_CHARACTERS_KEPT
+    for turn_id in reversed(wanted):
+        left -= sum(map(len, stored[turn_id]))
+        if left < 0:
+            break
+        kept[turn_id] = stored[turn_id]
+    return kept
+
+
+def _spoken(turn: Turn, images: Mapping[int, list[str]]) -> list[dict[str, Any]]:
+    asked: dict[str, Any] = {"role": "user", "content": turn.text}
+    if turn.pk in images:
+        asked["images"] = images[turn.pk]
+    return [asked, {"role": "assistant", "content": turn.task.output if turn.task else ""}]
