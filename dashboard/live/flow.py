@@ -5,7 +5,7 @@ rows and numbers only the latest is kept, and who confirms nothing for too long 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class _Kind:
 
     every: float
     merge: Callable[[Any, Any], Any] = _replace
-    key: Callable[[Any], int] | None = None
+    key: Callable[[Any], Hashable] | None = None
 
 
 _KINDS = {
@@ -63,6 +63,7 @@ _KINDS = {
     "row": _Kind(ROWS_SECONDS),
     "task": _Kind(ROWS_SECONDS),
     "rows": _Kind(ROWS_SECONDS, key=lambda row: int(row["id"])),
+    "lines": _Kind(ROWS_SECONDS, key=lambda line: str(line["key"])),
     "gone": _Kind(ROWS_SECONDS, key=int),
     "progress": _Kind(ROWS_SECONDS, key=lambda row: int(row[0])),
     "notices": _Kind(ROWS_SECONDS, _extend),
@@ -102,7 +103,7 @@ class _Pending:
 
     @property
     def rows(self) -> int:
-        return len(self.parts.get("rows", ())) + len(self.parts.get("gone", ()))
+        return sum(len(self.parts.get(name, ())) for name in ("rows", "lines", "gone"))
 
     @property
     def size(self) -> int:

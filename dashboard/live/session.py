@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, ClassVar
 
+from dashboard.live.batch_topic import Batches, run_topic
 from dashboard.live.flow import Message, Outbox, Window
 from dashboard.live.hub import Event, Hub
 from dashboard.live.task_topic import TaskTopic
-from dashboard.live.topics import Load, Models, Nodes, Notices, Overview, Parts, Port, Run, Tasks, Topic
+from dashboard.live.topics import Load, Models, Nodes, Notices, Overview, Parts, Port, Tasks, Topic
 from orchestration.errors import DroverError, InvalidInput, NotFound
 from orchestration.permissions import Action, Actor, require
 
@@ -31,7 +32,8 @@ TOPICS: dict[str, Callable[[Port, str, str], Topic]] = {
     "overview": Overview,
     "tasks": Tasks,
     "task": TaskTopic,
-    "run": Run,
+    "run": run_topic,
+    "batches": Batches,
     "nodes": Nodes,
     "models": Models,
     "notices": Notices,

@@ -88,6 +88,10 @@ class Refresher:
         self._wanted: tuple[float, str] | None = None
         self._busy = False
 
+    @property
+    def latest(self) -> Parts:
+        return self._sent
+
     async def read(self) -> Parts:
         self._sent = await self._port.hub.reads.get(self._key, asyncio.get_running_loop().time(), *self._call)
         return self._sent
