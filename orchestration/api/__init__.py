@@ -2,7 +2,9 @@
 
 from orchestration.api import (
     agents,
+    benchmarks,
     bulk,
+    comparisons,
     documents,
     model_configs,
     nodes,
@@ -24,7 +26,21 @@ api = DroverAPI(
     version="1",
     description="Submit tasks to a herd of Ollama servers, follow them, and look after agents and nodes.",
 )
-for noun in (tasks, vectors, documents, bulk, runs, workflows, agents, nodes, model_configs, pauses, status):
+for noun in (
+    tasks,
+    vectors,
+    documents,
+    bulk,
+    runs,
+    workflows,
+    agents,
+    nodes,
+    model_configs,
+    pauses,
+    status,
+    comparisons,
+    benchmarks,
+):
     api.add_router("", noun.router)
 
 documentation = Documentation(api)
