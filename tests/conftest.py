@@ -41,6 +41,7 @@ from orchestration.management import bundled_redis
 from orchestration.models import Agent, Node, NodeModel, OllamaModel, Run, Task, User
 from orchestration.permissions import Actor, Role
 from orchestration.policy.states import NodeHealth
+from tests.packages import Packages, installed_in
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -262,6 +263,13 @@ def make_simulator() -> Iterator[Callable[..., Any]]:
     yield make
     for handle in reversed(running):
         handle.stop()
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Iterator[Packages]:
+    """Installs packages with extensions for as long as the test takes."""
+    with installed_in(tmp_path) as packages:
+        yield packages
 
 
 @pytest.fixture(scope="session")

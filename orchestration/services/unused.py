@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orchestration.models import Lane, NodeVariant, Task
+from orchestration.services import vectors
 
 SEEN_FOR = timedelta(days=1)
 """What others were seen to use, or what could not be loaded, says nothing after that."""
@@ -13,12 +14,13 @@ LEARNED_FOR = timedelta(days=30)
 
 
 def forget_unused(*, now: datetime) -> int:
-    """The number of rows: lanes of agents that are gone with all their tasks, variants that nobody uses.
+    """The number of rows: lanes of agents that are gone with all their tasks, variants that nobody uses, vectors that
+    have been known for long enough.
 
     People's own requests come with any context size, and each is a variant that was seen once.
     """
     lanes = Lane.objects.filter(agent=None).exclude(Exists(Task.objects.filter(lane=OuterRef("pk"))))
-    return _unused_variants(now).delete()[0] + lanes.delete()[0]
+    return _unused_variants(now).delete()[0] + lanes.delete()[0] + vectors.clear_expired(now=now)
 
 
 def _unused_variants(now: datetime) -> QuerySet[NodeVariant]:

@@ -3,9 +3,8 @@
 A cache: nobody's permission is asked, and losing it costs calls only.
 """
 
-import array
 import hashlib
-import sys
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -58,21 +57,13 @@ def clear_expired(*, now: datetime) -> int:
 def _packed(vector: Sequence[float]) -> bytes:
     """Empty for numbers that 32 bits do not hold."""
     try:
-        return _little_endian(array.array("f", vector)).tobytes()
+        return struct.pack(f"<{len(vector)}f", *vector)
     except OverflowError:
         return b""
 
 
 def _unpacked(data: bytes) -> list[float]:
-    numbers = array.array("f")
-    numbers.frombytes(data)
-    return _little_endian(numbers).tolist()
-
-
-def _little_endian(numbers: "array.array[float]") -> "array.array[float]":
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+    return list(struct.unpack(f"<{len(data) // 4}f", data))
 
 
 def _parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -1,5 +1,6 @@
 """Attempts as the scheduler grants them, a simulated node to run them on, and a worker in threads of this process."""
 
+import asyncio
 import secrets
 import threading
 import time
@@ -11,13 +12,18 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 from rq import Queue
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from orchestration import queue
-from orchestration.engine.handles import Handle
+from orchestration.engine.frames import Frames
+from orchestration.engine.handles import CURRENT, Handle
+from orchestration.engine.leases import Leases, Profile
 from orchestration.engine.rq_bookkeeping import Books
+from orchestration.engine.runner import Runner
 from orchestration.engine.worker import StreamWorker
+from orchestration.engine.writer import Writer
 from orchestration.models import Agent, Attempt, Lane, Node, Run, Task
 from orchestration.ollama.simulator import ModelSpec, NodeHandle, NodeSpec
 from orchestration.policy.states import AttemptStatus, RunKind, TaskStatus
@@ -179,3 +185,44 @@ def handle(normal: Any, books: Any):
     normal.enqueue(queue.RUN_ATTEMPT, 1, "token", job_id="attempt-1", ttl=15, job_timeout=-1)
     (job,) = books.fetch([normal.pop_job_id()])
     return Handle(job)
+
+
+async def run_in_engine(attempt, handle, during):
+    writer = Writer()
+    writer.start()
+    profile = Profile(name="w-1", hostname="here", pid=1, capacity=5, started_at=timezone.now())
+    frames, leases = Frames("w-1"), Leases(profile, writer, in_use=lambda: 1, stopping=lambda: False)
+    engine = Runner(worker="w-1", writer=writer, frames=frames, leases=leases)
+    keepers = [asyncio.create_task(it()) for it in (frames.run, leases.renew_forever, leases.watch_forever)]
+    CURRENT.set(handle)
+    watching = asyncio.ensure_future(during(handle)) if during else None
+    try:
+        await engine.run(attempt.pk, attempt.token)
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        if watching:
+            await watching
+        await frames.close()
+        await engine.aclose()
+        await asyncio.to_thread(writer.close, 5)
+
+
+@pytest.fixture
+def run(redis_server):
+    """Runs one attempt to its end and gives the task as it is then. ``during`` is a coroutine beside it."""
+
+    def run_attempt(attempt, during=None, stop=None):
+        handle = Handle(Job.create("orchestration.engine.jobs.run_attempt", connection=redis_server.client))
+        if stop:
+            handle.stop(stop)
+        asyncio.run(run_in_engine(attempt, handle, during))
+        attempt.refresh_from_db()
+        return Task.objects.get(pk=attempt.task_id)
+
+    return run_attempt
+
+
+def granted(grant, **fields):
+    (attempt,) = grant(enqueue=False, **fields)
+    return attempt

@@ -7,61 +7,15 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
-from rq.job import Job
 
 from orchestration.engine import requests
-from orchestration.engine.frames import Frames
-from orchestration.engine.handles import CURRENT, Handle, StopReason
-from orchestration.engine.leases import Leases, Profile
-from orchestration.engine.runner import Runner
-from orchestration.engine.writer import Writer
-from orchestration.models import Node, Task
+from orchestration.engine.handles import StopReason
+from orchestration.models import Node
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.services import attempts
-from tests.engine.conftest import SLOW, VECTORS, wait_until
+from tests.engine.conftest import SLOW, VECTORS, granted, wait_until
 
 pytestmark = pytest.mark.usefixtures("redis_server")
-
-
-async def run_in_engine(attempt, handle, during):
-    writer = Writer()
-    writer.start()
-    profile = Profile(name="w-1", hostname="here", pid=1, capacity=5, started_at=timezone.now())
-    frames, leases = Frames("w-1"), Leases(profile, writer, in_use=lambda: 1, stopping=lambda: False)
-    engine = Runner(worker="w-1", writer=writer, frames=frames, leases=leases)
-    keepers = [asyncio.create_task(it()) for it in (frames.run, leases.renew_forever, leases.watch_forever)]
-    CURRENT.set(handle)
-    watching = asyncio.ensure_future(during(handle)) if during else None
-    try:
-        await engine.run(attempt.pk, attempt.token)
-    finally:
-        for keeper in keepers:
-            keeper.cancel()
-        if watching:
-            await watching
-        await frames.close()
-        await engine.aclose()
-        await asyncio.to_thread(writer.close, 5)
-
-
-@pytest.fixture
-def run(redis_server):
-    """Runs one attempt to its end and gives the task as it is then. ``during`` is a coroutine beside it."""
-
-    def run_attempt(attempt, during=None, stop=None):
-        handle = Handle(Job.create("orchestration.engine.jobs.run_attempt", connection=redis_server.client))
-        if stop:
-            handle.stop(stop)
-        asyncio.run(run_in_engine(attempt, handle, during))
-        attempt.refresh_from_db()
-        return Task.objects.get(pk=attempt.task_id)
-
-    return run_attempt
-
-
-def granted(grant, **fields):
-    (attempt,) = grant(enqueue=False, **fields)
-    return attempt
 
 
 def after(gpu, phase, reason):
