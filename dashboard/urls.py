@@ -18,8 +18,10 @@ from dashboard.views import (
     nodes,
     overview,
     pauses,
+    runs,
     task_images,
     tasks,
+    workflows,
 )
 from orchestration.api import api, documentation, healthz
 

@@ -131,7 +131,7 @@ def _line_of(root: Any, problem: Problem) -> int:
     found = node
     for part in problem.field.split("."):
         found = _child(found, part) or found
-    return int((found or node).start_mark.line) + 1
+    return 1 if found is None else int(found.start_mark.line) + 1
 
 
 def _child(node: Any, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -85,7 +85,7 @@ def run_of_workflow(run_id: int) -> WorkflowRunPayload:
     if run is None:
         raise NotFound(f"There is no run {run_id} of a workflow.")
     steps = in_definition_order(run, list(Task.objects.filter(run=run, parent=None)))
-    return workflow_run(run, steps, needs_of(steps), items_of(run_id))
+    return workflow_run(run, steps, needs_of({task.pk: task.step for task in steps}), items_of(run_id))
 
 
 def in_definition_order(run: Run, steps: Sequence[Task]) -> list[Task]:
@@ -94,10 +94,9 @@ def in_definition_order(run: Run, steps: Sequence[Task]) -> list[Task]:
     return sorted(steps, key=lambda task: (rank.get(task.step, task.position), task.position))
 
 
-def needs_of(steps: Iterable[Task]) -> dict[int, list[str]]:
-    """By id of task: the names of the steps it waits for."""
-    names = {task.pk: task.step for task in steps}
-    edges = TaskDependency.objects.filter(task__in=names, needs__in=names).order_by("needs__position")
+def needs_of(names: Mapping[int, str]) -> dict[int, list[str]]:
+    """By id of task: the names of the steps it waits for. ``names`` by id of task."""
+    edges = TaskDependency.objects.filter(task__in=list(names), needs__in=list(names)).order_by("needs__position")
     found: dict[int, list[str]] = defaultdict(list)
     for task_id, needed in edges.values_list("task_id", "needs_id"):
         found[task_id].append(names[needed])
@@ -106,13 +105,16 @@ def needs_of(steps: Iterable[Task]) -> dict[int, list[str]]:
 
 def items_of(run_id: int) -> dict[int, Items]:
     """By id of the fan-out step: how its items stand."""
-    ended = {
-        "completed": Q(status=TaskStatus.COMPLETED),
-        "failed": Q(status__in=(TaskStatus.FAILED, TaskStatus.CANCELLED)),
+    bad = (TaskStatus.FAILED, TaskStatus.CANCELLED)
+    rows = Task.objects.filter(run_id=run_id).exclude(parent=None).order_by().values("parent_id")
+    counts = rows.annotate(
+        total=Count("pk"),
+        completed=Count("pk", filter=Q(status=TaskStatus.COMPLETED)),
+        failed=Count("pk", filter=Q(status__in=bad)),
+    )
+    return {
+        row["parent_id"]: Items(total=row["total"], completed=row["completed"], failed=row["failed"]) for row in counts
     }
-    rows = Task.objects.filter(run_id=run_id).exclude(parent=None).order_by().values_list("parent_id")
-    counts = rows.annotate(Count("pk"), *(Count("pk", filter=wanted) for wanted in ended.values()))
-    return {parent: Items(total=total, completed=done, failed=bad) for parent, total, done, bad in counts}
 
 
 def latest_runs(workflow_ids: Collection[int]) -> dict[int, list[RunBar]]:

@@ -139,7 +139,7 @@ def test_problems_of_yaml_have_their_line(bob_api: ApiClient) -> None:
     error = refusal(as_yaml(bob_api, "POST", "workflows/definitions", "name: [x\nsteps: 1"), 400)
     assert error["detail"]["line"] == 2
     refusal(as_yaml(bob_api, "POST", "workflows/definitions", "a: &a [*a]"), 400)
-    refusal(as_yaml(bob_api, "POST", "workflows/definitions", ""), 422)
+    refusal(as_yaml(bob_api, "POST", "workflows/definitions", "# nothing"), 422)
 
 
 def test_a_saved_workflow_is_run_with_inputs(bob_api: ApiClient, node: Node) -> None:
