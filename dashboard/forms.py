@@ -15,18 +15,16 @@ from django import forms
 from dashboard.image_fields import ImagesField, ModelSelect
 from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field, whole_field
 from orchestration.errors import DroverError, InvalidInput, NotAllowed
-from orchestration.models import Agent, ModelConfig, Node, Task
+from orchestration.models import ModelConfig, Node, Task
 from orchestration.payloads import AgentPayload, DocumentPayload
-from orchestration.policy.states import AgentKind, Priority, TaskType
+from orchestration.policy.states import Priority, TaskType
 from orchestration.policy.strict_json import read_json
 from orchestration.services.specs import THINK_LEVELS, TaskSpec
-from orchestration.services.tries import RETRY_FIELDS
 
 Saved = TypeVar("Saved")
 
 GIGABYTE = 1_000_000_000
 GIBIBYTE = 2**30
-PREFERENCES = tuple(TaskType)
 MESSAGE_ROLES = ("system", "user", "assistant")
 ALIASES = {"input": "prompt", "document_ids": "documents", "vram_bytes": "vram_gb", "options": "", "parameters": ""}
 THINK_WORDS: dict[str, bool | str | None] = {
@@ -82,7 +80,7 @@ class TaskForm(OptionsForm):
     images = ImagesField(required=False)
     keep_images = forms.BooleanField(required=False)
     documents = forms.TypedMultipleChoiceField(coerce=int, required=False)
-    context_tokens = whole_field("Documents, tokens", "as usual", min_value=256, max_value=1_000_000)
+    context_tokens = whole_field("Tokens of documents", "as usual", min_value=256, max_value=1_000_000)
     origin = forms.CharField(required=False, widget=forms.HiddenInput)
     form_key = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
     priority = forms.TypedChoiceField(
@@ -263,62 +261,6 @@ def initial_from_task(task: Task) -> dict[str, Any]:
         "keep_images": bool(task.images),
         "documents": list(task.documents.values_list("pk", flat=True)),
         **{name: task.parameters.get(name) for name in OPTION_FIELDS},
-    }
-
-
-class AgentForm(RetriesForm, OptionsForm):
-    name = forms.CharField(label="Name", max_length=80, help_text="What tasks and the API call it.")
-    kind = forms.ChoiceField(label="Kind", choices=[(kind, kind) for kind in AgentKind], initial=AgentKind.CUSTOM)
-    description = forms.CharField(label="Description", required=False)
-    system_prompt = forms.CharField(
-        label="System prompt", required=False, widget=forms.Textarea(attrs={"rows": 10, "class": "prompt"})
-    )
-    models = forms.CharField(
-        label="Models it may use",
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "any model"}),
-        help_text="One a line. Empty means any.",
-    )
-    default_model = forms.CharField(
-        label="Default model", required=False, widget=forms.TextInput(attrs={"list": "known-models"})
-    )
-    max_concurrent_tasks = forms.IntegerField(label="Tasks at once", min_value=1, max_value=32_767, initial=3)
-    timeout_seconds = number_field("Time-out, seconds", "none", min_value=1)
-    prefer_generate = forms.CharField(label="Rather for generate", required=False)
-    prefer_chat = forms.CharField(label="Rather for chat", required=False)
-    prefer_embed = forms.CharField(label="Rather for embed", required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for word in PREFERENCES:
-            self.fields[f"prefer_{word}"].widget.attrs.update(list="known-models", placeholder="default model")
-
-    def values(self, agent: Agent | None) -> dict[str, Any]:
-        """Fields of the service. Options and preferences that this form does not show are kept."""
-        data = self.cleaned_data
-        plain = ("name", "kind", "description", "system_prompt", "default_model", "max_concurrent_tasks")
-        return {
-            **{name: data[name] for name in (*plain, "timeout_seconds", *RETRY_FIELDS)},
-            "models": split(data["models"]),
-            "options": {**_others(agent.options if agent else {}, OPTION_FIELDS), **self.options()},
-            "routing_preferences": {
-                **_others(agent.routing_preferences if agent else {}, PREFERENCES),
-                **{word: data[f"prefer_{word}"] for word in PREFERENCES if data[f"prefer_{word}"]},
-            },
-        }
-
-
-def _others(mapping: Mapping[str, Any], shown: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in mapping.items() if name not in shown}
-
-
-def initial_from_agent(agent: Agent) -> dict[str, Any]:
-    plain = ("name", "kind", "description", "system_prompt", "default_model", "max_concurrent_tasks")
-    return {
-        **{name: getattr(agent, name) for name in (*plain, "timeout_seconds", *RETRY_FIELDS)},
-        "models": "\n".join(agent.models),
-        **{name: agent.options.get(name) for name in OPTION_FIELDS},
-        **{f"prefer_{word}": agent.routing_preferences.get(word, "") for word in PREFERENCES},
     }
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from orchestration import queries
 from orchestration.models import Task
-from orchestration.policy.passages import Passage, read
+from orchestration.policy.passages import Passage, quoted, read
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -30,10 +30,12 @@ def papers(task: Task) -> dict[str, Any]:
     """``passages`` with their links, how they were chosen, the documents they are from, and addresses of images."""
     found = queries.documents_of_task(task.pk) if task.passages or task.template else []
     known = {document["id"] for document in found}
+    passages = read(task.passages)
     return {
-        "passages": [_shown(passage, known) for passage in read(task.passages)],
+        "passages": [_shown(passage, known) for passage in passages],
         "passages_note": task.passages_note,
         "documents": found,
+        "quoted": quoted(passages) if passages else "",
         "pictures": [reverse("task-image", args=[task.pk, at]) for at in range(len(images_of(task)))],
     }
 

@@ -13,7 +13,7 @@ from orchestration import payloads, queries
 from orchestration.api.auth import actor_of, viewer_of
 from orchestration.api.bodies import Body, read_body
 from orchestration.api.problems import errors
-from orchestration.api.schemas import LIMIT_DEFAULT, Cursor, Limit, ShortText
+from orchestration.api.schemas import LIMIT_DEFAULT, Cursor, Limit
 from orchestration.errors import InvalidInput
 from orchestration.payloads import DocumentPayload
 from orchestration.services import documents as service
@@ -57,7 +57,7 @@ def list_documents(
     request: HttpRequest,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
-    text: Annotated[ShortText, Query(description="Part of the name.")] = "",
+    text: Annotated[str, Query(max_length=200, description="Part of the name.")] = "",
 ) -> DocumentList:
     viewer_of(request)
     rows, following = queries.documents(text=text, limit=limit, cursor=cursor)

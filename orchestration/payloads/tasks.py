@@ -133,6 +133,7 @@ class TaskPayload(TypedDict):
     routing_reason: str | None
     fallbacks: list[str]
     passages: list[Any]
+    passages_note: str | None
     attempt_list: NotRequired[list[AttemptPayload]]
 
 
@@ -295,6 +296,7 @@ def task_payload(task: Task, *, progress: Progress | None = None, wait: Wait | N
         routing_reason=task.routing_reason or None,
         fallbacks=task.fallbacks,
         passages=task.passages,
+        passages_note=task.passages_note or None,
     )
 
 

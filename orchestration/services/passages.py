@@ -21,6 +21,7 @@ from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth, TaskStatus, TaskType
 from orchestration.policy.templates import references
 from orchestration.services.answers import filled
+from orchestration.services.quoting import texts_of
 from orchestration.services.routes import known_models
 from orchestration.services.specs import Papers, TaskSpec
 
@@ -123,7 +124,7 @@ class _Room:
         longest = spec.own_options.get("num_ctx") or self._longest(spec, agent)
         if not longest:
             return int(wish)
-        texts = [agent.prompt_in_force if spec.system is None else spec.system, question_of(spec.input, spec.messages)]
+        texts = [agent.prompt_in_force if spec.system is None else spec.system, *texts_of(spec)]
         room = int(longest) - needed_tokens(texts, images=len(spec.images), answer=OUTPUT_TOKENS)
         return max(PASSAGE_TOKENS, min(wish, room))
 

@@ -16,7 +16,7 @@
 import {element as make} from "./inline.js";
 
 const CITATION = /\[(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]/g;
-const APART = "a, code, pre, button";
+const APART = "a, code, pre, button, .cites";
 
 export function cite(element, prefix = "passage-") {
   const observer = new MutationObserver((records) => draw(records.flatMap(({addedNodes}) => [...addedNodes])));
@@ -50,17 +50,17 @@ function link(node, prefix) {
   for (const found of node.data.matchAll(CITATION)) {
     const linked = numbersIn(found[1], prefix);
     if (!linked) continue;
-    parts.push(node.data.slice(at, found.index), ...linked);
+    parts.push(node.data.slice(at, found.index), linked);
     at = found.index + found[0].length;
   }
   if (at > 0) node.replaceWith(...parts, node.data.slice(at));
 }
 
-/** "1, 3" as links in brackets; null when a passage is missing. A range such as 2–4 names its two ends. */
+/** "1, 3" as links in brackets on one line; null when a passage is missing. A range such as 2–4 names its two ends. */
 function numbersIn(text, prefix) {
   const pieces = text.split(/(\s*[,;–-]\s*)/);
   if (pieces.some((piece, index) => index % 2 === 0 && !document.getElementById(prefix + Number(piece)))) return null;
-  return ["[", ...pieces.map((piece, index) => (index % 2 ? piece : reference(Number(piece), prefix))), "]"];
+  return make("span", "cites", "[", ...pieces.map((piece, index) => (index % 2 ? piece : reference(Number(piece), prefix))), "]");
 }
 
 function reference(number, prefix) {

@@ -18,7 +18,7 @@ export function startPicker(picker) {
     const chosen = all("input:checked", list);
     const tokens = chosen.reduce((sum, box) => sum + Number(box.dataset.tokens), 0);
     const over = tokens > Number(picker.dataset.budget);
-    const fit = over ? `more than ${number(picker.dataset.budget)}: the passages nearest to the question are taken` : "all of it goes in";
+    const fit = over ? `more than ${number(Number(picker.dataset.budget))}: the passages nearest to the question are taken` : "all of it goes in";
     put(words, chosen.length ? `${chosen.length} chosen, ≈ ${number(tokens)} tokens, ${fit}` : usual);
   }
 

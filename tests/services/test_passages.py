@@ -14,7 +14,9 @@ from orchestration.services.tasks import TaskSpec
 pytestmark = pytest.mark.django_db
 
 TOPICS = ("Whales sing at night.", "Ships carry bread and salt.", "Krill lives in cold water.", "Gulls steal fish.")
-LONG = "\n\n".join(f"## Part {at}\n\n{topic} " + "Nothing else is said here at all. " * 12 for at, topic in enumerate(TOPICS))
+LONG = "\n\n".join(
+    f"## Part {at}\n\n{topic} " + "Nothing else is said here at all. " * 12 for at, topic in enumerate(TOPICS)
+)
 
 
 @pytest.fixture
@@ -123,7 +125,9 @@ def test_an_embedding_model_on_a_node_that_does_not_answer_is_not_waited_for(as_
 
 def test_a_question_that_quotes_an_earlier_step_is_compared_by_words_when_it_is_known(as_bob, agent, embedder):
     first = TaskSpec(type="generate", input="Name an animal.")
-    second = TaskSpec(type="generate", input="Where does {{previous}} live?", context=[{"text": LONG}], context_tokens=256)
+    second = TaskSpec(
+        type="generate", input="Where does {{previous}} live?", context=[{"text": LONG}], context_tokens=256
+    )
     run = tasks.submit(actor=as_bob, agent=agent, specs=[first, second], sequential=True)
     one, two = run.tasks.order_by("position")
     finish(one, output="krill {{step1}}")
@@ -136,7 +140,9 @@ def test_a_question_that_quotes_an_earlier_step_is_compared_by_words_when_it_is_
 
 def test_placeholders_in_documents_stay_text(as_bob, agent, node):
     first = TaskSpec(type="generate", input="Name an animal.")
-    second = TaskSpec(type="generate", input="Tell of {{previous}}.", context=[{"text": "A {{step1}} and {{previous}}."}])
+    second = TaskSpec(
+        type="generate", input="Tell of {{previous}}.", context=[{"text": "A {{step1}} and {{previous}}."}]
+    )
     run = tasks.submit(actor=as_bob, agent=agent, specs=[first, second], sequential=True)
     one, two = run.tasks.order_by("position")
     finish(one, output="krill")
@@ -175,7 +181,10 @@ def test_more_documents_than_anybody_needs_are_refused(as_bob, agent, node):
 
 def test_many_questions_about_one_text_share_the_work(as_bob, agent, embedder):
     text = "\n\n".join(f"Line {at} of krill. " + "Nothing else is said here at all. " * 20 for at in range(60))
-    specs = [TaskSpec(type="generate", input=f"Line {at}?", context=[{"text": text}], context_tokens=256) for at in range(150)]
+    specs = [
+        TaskSpec(type="generate", input=f"Line {at}?", context=[{"text": text}], context_tokens=256)
+        for at in range(150)
+    ]
     tasks.submit(actor=as_bob, agent=agent, specs=specs)
     helpers = Task.objects.filter(type="embed")
     assert helpers.count() == 150
@@ -183,7 +192,11 @@ def test_many_questions_about_one_text_share_the_work(as_bob, agent, embedder):
 
 
 def test_the_question_of_a_chat_is_the_last_thing_the_person_said():
-    said = [{"role": "user", "content": "Hi"}, {"role": "user", "content": "When?"}, {"role": "assistant", "content": "So"}]
+    said = [
+        {"role": "user", "content": "Hi"},
+        {"role": "user", "content": "When?"},
+        {"role": "assistant", "content": "So"},
+    ]
     assert question_of("", said) == "When?"
     assert question_of("", [{"role": "system", "content": "Go."}]) == "Go."
     assert question_of("Why?", None) == "Why?"

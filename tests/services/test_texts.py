@@ -79,7 +79,7 @@ def test_a_scanned_pdf_is_refused_with_the_way_out():
 
 @pytest.mark.parametrize("data", [b"%PDF-1.4\n", b"%PDF-1.4\n" + b"\xff" * 400, pdf(LONG)[:200]])
 def test_a_damaged_pdf_is_refused(data):
-    with pytest.raises(Unprocessable, match="damaged|no text"):
+    with pytest.raises(Unprocessable, match=r"damaged|no text"):
         read("a.pdf", data)
 
 
