@@ -4,10 +4,10 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -82,28 +82,42 @@ def listing(group: typer.Typer) -> Callable[[F], F]:
     return register
 
 
+SHARED = {"context": typer.Context, "url": Url, "api_key": ApiKey, "as_json": AsJson}
+
+
 def _typed(function: Callable[..., None]) -> Callable[..., None]:
-    """The function as typer is to see it."""
-    own = inspect.signature(function, eval_str=True)
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    mine = [parameter.replace(kind=keyword) for name, parameter in own.parameters.items() if name != "session"]
-    shared = [
-        inspect.Parameter("context", keyword, annotation=typer.Context),
-        inspect.Parameter("url", keyword, default=None, annotation=Url),
-        inspect.Parameter("api_key", keyword, default=None, annotation=ApiKey),
-        inspect.Parameter("as_json", keyword, default=False, annotation=AsJson),
-    ]
+    """The function as typer is to see it: a dataclass among its arguments stands for an option per field."""
+    signature = inspect.signature(function, eval_str=True)
+    own = {name: given for name, given in signature.parameters.items() if name != "session"}
+    groups: dict[str, Any] = {name: given.annotation for name, given in own.items() if is_dataclass(given.annotation)}
+    mine = [given.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, given in own.items() if name not in groups]
+    options = [option for group in groups.values() for option in _fields_of(group)]
+    shared = [_option(name, annotation, None) for name, annotation in SHARED.items()]
 
     @functools.wraps(function)
     def run(context: typer.Context, url: str | None, api_key: str | None, as_json: bool, **given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         context.obj = (context.obj or Flags()).under(url, api_key, as_json)
         if context.invoked_subcommand is None:
             told(Session(context.obj), lambda session: function(session, **given))
 
+    parameters = [*mine, *options, *shared]
     del run.__wrapped__
-    run.__signature__ = own.replace(parameters=[*mine, *shared])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*mine, *shared]}
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _fields_of(group: Any) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        yield _option(field.name, hints[field.name], field.default)
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    default = False if annotation is AsJson else inspect.Parameter.empty if annotation is typer.Context else default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def told(session: Session, work: Callable[[Session], None]) -> None:

@@ -1,5 +1,6 @@
 """Agents: made, listed, shown, changed, deleted."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -13,64 +14,64 @@ from orchestration.cli.text import ago, line, listed, plain
 
 app = typer.Typer()
 
+Json = dict[str, Any]
+
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.", show_default=False)]
-Models = Annotated[list[str] | None, typer.Option("--models", help="Models it may use, with commas between them.")]
-Description = Annotated[str | None, typer.Option("--description", help="What it is for.")]
-Kind = Annotated[str | None, typer.Option("--kind", help="chat, coding, reasoning, research or custom.")]
-Prompt = Annotated[str | None, typer.Option("--system-prompt", help="The text, or @FILE to read it from one.")]
-DefaultModel = Annotated[str | None, typer.Option("--default-model", help="What it uses where nothing else is said.")]
-MaxTasks = Annotated[int | None, typer.Option("--max-tasks", min=1, help="Tasks at once.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds for one task.")]
-Routes = Annotated[
-    list[str] | None,
-    typer.Option("--route", help="Kind of task=model, such as code=codellama. Repeatable."),
-]
-Fallbacks = Annotated[
-    list[str] | None, typer.Option("--fallbacks", help="Models for when the others fail, with commas between them.")
-]
 
 
-def _fields(
-    models: list[str] | None,
-    description: str | None,
-    kind: str | None,
-    system_prompt: str | None,
-    option: list[str] | None,
-    fallbacks: list[str] | None,
-    **config: Any,
-) -> dict[str, Any]:
-    """What was given, in the API's shape."""
-    routes = parsing.pairs(config.pop("route") or [], "--route")
-    return parsing.given(
-        models=parsing.names(models or []),
-        description=description,
-        kind=kind,
-        system_prompt=parsing.text_or_file(system_prompt),
-        options=parsing.options(option or []),
-        fallbacks=parsing.names(fallbacks or []),
-        config=parsing.given(**config, routing_preferences=routes),
-    )
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What create-agent and update-agent take; None was not given."""
+
+    models: Annotated[list[str] | None, typer.Option(help="Models it may use, with commas between them.")] = None
+    description: Annotated[str | None, typer.Option(help="What it is for.")] = None
+    kind: Annotated[str | None, typer.Option(help="chat, coding, reasoning, research or custom.")] = None
+    system_prompt: Annotated[str | None, typer.Option(help="The text, or @FILE to read it from one.")] = None
+    default_model: Annotated[str | None, typer.Option(help="What it uses where nothing else is said.")] = None
+    max_tasks: Annotated[int | None, typer.Option(min=1, help="Tasks at once.")] = None
+    timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds for one task.")] = None
+    route: Annotated[list[str] | None, typer.Option(help="Kind of task=model: code=codellama. Repeatable.")] = None
+    option: Options = None
+    fallbacks: Annotated[list[str] | None, typer.Option(help="Models for when the others fail.")] = None
+    prefer_labels: Annotated[list[str] | None, typer.Option(help="Labels of models and nodes it likes.")] = None
+    think: Annotated[str | None, typer.Option(help="true, false, low, medium or high.")] = None
+    answer_schema: Annotated[str | None, typer.Option(help="A JSON schema for its answers, or @FILE.")] = None
+    memory: Annotated[bool | None, typer.Option("--memory/--no-memory", help="Remember facts.")] = None
+    router: Annotated[str | None, typer.Option(help="Chooses its models: a router that is installed.")] = None
+    extension: Annotated[str | None, typer.Option(help="Works before and after its calls: one installed.")] = None
+
+    def fields(self) -> Json:
+        """What was given, in the API's shape."""
+        schema = parsing.text_or_file(self.answer_schema)
+        return parsing.given(
+            models=parsing.names(self.models or []),
+            description=self.description,
+            kind=self.kind,
+            system_prompt=parsing.text_or_file(self.system_prompt),
+            options=parsing.options(self.option or []),
+            fallbacks=parsing.names(self.fallbacks or []),
+            prefer_labels=parsing.names(self.prefer_labels or []),
+            think=parsing.value(self.think) if self.think else None,
+            answer_schema=parsing.value(schema) if schema else None,
+            memory_enabled=self.memory,
+            router=self.router,
+            extension=self.extension,
+            config=self._config(),
+        )
+
+    def _config(self) -> Json:
+        return parsing.given(
+            default_model=self.default_model,
+            max_concurrent_tasks=self.max_tasks,
+            timeout_seconds=self.timeout,
+            routing_preferences=parsing.pairs(self.route or [], "--route"),
+        )
 
 
 @command(app, "create-agent")
-def create_agent(
-    session: Session,
-    name: Name,
-    models: Models = None,
-    description: Description = None,
-    kind: Kind = None,
-    system_prompt: Prompt = None,
-    default_model: DefaultModel = None,
-    max_tasks: MaxTasks = None,
-    timeout: Timeout = None,
-    route: Routes = None,
-    option: Options = None,
-    fallbacks: Fallbacks = None,
-) -> None:
+def create_agent(session: Session, name: Name, wishes: Wishes) -> None:
     """Make an agent."""
-    config = {"default_model": default_model, "max_concurrent_tasks": max_tasks, "timeout_seconds": timeout}
-    fields = _fields(models, description, kind, system_prompt, option, fallbacks, route=route, **config)
-    agent = session.client.post("agents", {"name": name, **fields})
+    agent = session.client.post("agents", {"name": name, **wishes.fields()})
     if session.out.as_json:
         session.out.json(agent)
         return
@@ -107,26 +108,14 @@ def show_agent(session: Session, agent: Agent) -> None:
 def update_agent(
     session: Session,
     agent: Agent,
+    wishes: Wishes,
     name: Annotated[str | None, typer.Option("--name", help="Its new name.")] = None,
-    models: Models = None,
-    description: Description = None,
-    kind: Kind = None,
-    system_prompt: Prompt = None,
-    default_model: DefaultModel = None,
-    max_tasks: MaxTasks = None,
-    timeout: Timeout = None,
-    route: Routes = None,
-    option: Options = None,
-    fallbacks: Fallbacks = None,
 ) -> None:
     """Change an agent. What is not named stays; a list that is named is replaced whole."""
-    config = {"default_model": default_model, "max_concurrent_tasks": max_tasks, "timeout_seconds": timeout}
-    fields = _fields(models, description, kind, system_prompt, option, fallbacks, route=route, **config)
-    if name:
-        fields["name"] = name
-    if not fields:
+    changes = wishes.fields() | parsing.given(name=name)
+    if not changes:
         raise Misused("There is nothing to change.", "See: drover update-agent --help")
-    changed = session.client.put(f"agents/{part(agent)}", fields)
+    changed = session.client.put(f"agents/{part(agent)}", changes)
     if session.out.as_json:
         session.out.json(changed)
         return
@@ -146,7 +135,7 @@ def delete_agent(
         session.out.say(f"Agent {agent} is deleted.", "green")
 
 
-def _in_words(agent: dict[str, Any]) -> dict[str, Any]:
+def _in_words(agent: Json) -> Json:
     config = agent["config"]
     return {
         "id": agent["id"],
@@ -155,10 +144,15 @@ def _in_words(agent: dict[str, Any]) -> dict[str, Any]:
         "description": plain(agent["description"]),
         "models": listed(agent["models"]) or "any",
         "default model": config["default_model"],
-        "fallbacks": listed(agent.get("fallbacks") or []),
+        "fallbacks": listed(agent["fallbacks"]),
         "routes": listed(f"{kind}={model}" for kind, model in config["routing_preferences"].items()),
         "tasks at once": config["max_concurrent_tasks"],
         "timeout": config["timeout_seconds"] and f"{config['timeout_seconds']:g} s",
+        "think": agent["applies"]["think"],
+        "liked labels": listed(agent["prefer_labels"]),
+        "memory": "on" if agent["memory_enabled"] else None,
+        "router": agent["router"],
+        "extension": agent["extension"],
         "options": listed(f"{name}={value}" for name, value in agent["options"].items()),
         "owner": agent["owner"],
         "changed": ago(agent["updated_at"]),
@@ -166,6 +160,6 @@ def _in_words(agent: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _warn(session: Session, agent: dict[str, Any]) -> None:
+def _warn(session: Session, agent: Json) -> None:
     for words in agent.get("warnings") or []:
         session.out.warn(words)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -23,61 +24,64 @@ File = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="CSV, JSON, JSON lines or a prompt a line; - is stdin.", show_default=False),
 ]
-AgentOption = Annotated[
-    str | None, typer.Option("--agent", help="An agent's id or name; else default.", autocompletion=agent_names)
-]
-Template = Annotated[str | None, typer.Option("--template", help="The prompt with {{column}} in it, or @FILE.")]
-System = Annotated[str | None, typer.Option("--system", help="The same for the system prompt.")]
-MaxParallel = Annotated[int | None, typer.Option("--max-parallel", min=1, help="Rows at once.")]
-StopFailed = Annotated[
-    float | None,
-    typer.Option("--stop-failed-percent", min=0, max=100, help="Cancel the rest when more than that fail."),
-]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a batch is to be like; None was not given."""
+
+    agent: Annotated[str | None, typer.Option(help="Id or name; else default.", autocompletion=agent_names)] = None
+    template: Annotated[str | None, typer.Option(help="The prompt with {{column}} in it, or @FILE.")] = None
+    system: Annotated[str | None, typer.Option(help="The same for the system prompt.")] = None
+    prompt_column: Annotated[str | None, typer.Option(help="Instead of a template.")] = None
+    kind: Annotated[str | None, typer.Option("--type", help="generate, chat or embed.")] = None
+    form: Annotated[str | None, typer.Option("--format", help="csv, json, jsonl or list; found if left out.")] = None
+    title: Annotated[str | None, typer.Option(help="What it is to be called.")] = None
+    model: Model = None
+    option: Options = None
+    priority: Priority = None
+    tag: Tags = None
+    max_parallel: Annotated[int | None, typer.Option(min=1, help="Rows at once.")] = None
+    stop_failed_percent: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Cancel the rest when more than that fail.")
+    ] = None
+    skip_done: Annotated[bool, typer.Option("--skip-done", help="Leave out rows that completed before.")] = False
+    wait_for_models: Annotated[bool, typer.Option("--wait-for-models", help="Even if no node has them yet.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only the first five rows.")] = False
+
+    def fields(self) -> Json:
+        """What was given, in the API's shape."""
+        return parsing.given(
+            agent_id=self.agent,
+            template=parsing.text_or_file(self.template),
+            system=parsing.text_or_file(self.system),
+            columns=parsing.given(prompt=self.prompt_column),
+            type=self.kind,
+            format=self.form,
+            title=self.title,
+            model_name=self.model,
+            parameters=parsing.options(self.option or []),
+            priority=parsing.priority(self.priority),
+            tags=parsing.names(self.tag or []),
+            max_parallel=self.max_parallel,
+            stop_failed_percent=self.stop_failed_percent,
+            skip_done=self.skip_done or None,
+            allow_missing_models=self.wait_for_models or None,
+            dry_run=self.dry_run or None,
+        )
 
 
 @command(app, "batch")
 def batch(
     session: Session,
     file: File,
-    agent: AgentOption = None,
-    template: Template = None,
-    system: System = None,
-    prompt_column: Annotated[str | None, typer.Option("--prompt-column", help="Instead of a template.")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="generate, chat or embed.")] = None,
-    form: Annotated[str | None, typer.Option("--format", help="csv, json, jsonl or list; found if left out.")] = None,
-    title: Annotated[str | None, typer.Option("--title", help="What it is to be called.")] = None,
-    model: Model = None,
-    option: Options = None,
-    priority: Priority = None,
-    tag: Tags = None,
-    max_parallel: MaxParallel = None,
-    stop_failed_percent: StopFailed = None,
-    skip_done: Annotated[bool, typer.Option("--skip-done", help="Leave out rows that completed before.")] = False,
-    wait_for_models: Annotated[bool, typer.Option("--wait-for-models", help="Even if no node has them yet.")] = False,
+    wishes: Wishes,
     preview: Annotated[bool, typer.Option("--preview", help="Only look: checks every row, submits nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only the first five rows.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Results go there: .jsonl, .csv, .npy.")] = None,
     detach: Detach = False,
 ) -> None:
     """Run a prompt for each row of a file and follow it to the end."""
-    asked = parsing.given(
-        agent_id=agent,
-        template=parsing.text_or_file(template),
-        system=parsing.text_or_file(system),
-        columns=parsing.given(prompt=prompt_column),
-        type=kind,
-        format=form,
-        title=title,
-        model_name=model,
-        parameters=parsing.options(option or []),
-        priority=parsing.priority(priority),
-        tags=parsing.names(tag or []),
-        max_parallel=max_parallel,
-        stop_failed_percent=stop_failed_percent,
-        skip_done=skip_done or None,
-        allow_missing_models=wait_for_models or None,
-        dry_run=dry_run or None,
-    )
+    asked = wishes.fields()
     if preview:
         _tell_preview(session, _send(session, "batches/preview", file, asked))
         return
