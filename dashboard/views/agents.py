@@ -5,7 +5,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.forms import AgentForm, initial_from_agent, saved
+from dashboard.agent_forms import AgentForm, initial_from_agent
+from dashboard.forms import saved
 from dashboard.pausing import why_not_agent
 from dashboard.views import actor, done, page
 from orchestration import queries
@@ -43,6 +44,9 @@ def _warned(agent: AgentPayload, installed: list[str]) -> AgentPayload:
         models=agent["models"],
         default_model=agent["config"]["default_model"],
         routing_preferences=agent["config"]["routing_preferences"],
+        fallbacks=agent["fallbacks"],
+        router=agent["router"],
+        extension=agent["extension"],
     )
     return {**agent, "warnings": service.warnings(named, installed)}
 

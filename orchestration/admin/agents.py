@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from orchestration.admin.base import ServiceAdmin, actor_of
 from orchestration.admin.display import age, column, moment
+from orchestration.admin.forms import RefusableForm
 from orchestration.models import Agent, Task
 from orchestration.permissions import Action
 from orchestration.policy.states import UNFINISHED
@@ -14,11 +15,19 @@ from orchestration.services import agents
 from orchestration.services.tries import RETRY_FIELDS
 
 
+class AgentForm(RefusableForm):
+    """An empty system prompt says nothing, and its kind's applies; that there is to be none at all, other doors say."""
+
+    def clean_system_prompt(self) -> str | None:
+        return self.cleaned_data["system_prompt"] or ("" if self.instance.system_prompt == "" else None)
+
+
 @admin.register(Agent)
 class AgentAdmin(ServiceAdmin):
     service = agents
     id_name = "agent_id"
-    words = ("models", "retry_on")
+    words = ("models", "retry_on", "fallbacks", "prefer_labels")
+    form = AgentForm
     add_action = change_action = delete_action = Action.EDIT_AGENT
     page = "agent"
     deleting = "Its tasks stay readable under its name."
@@ -41,8 +50,10 @@ class AgentAdmin(ServiceAdmin):
     search_fields = ("name", "description", "models", "default_model")
     readonly_fields = ("owner", "created", "changed")
     fieldsets = (
-        (None, {"fields": ("name", "description", "kind", "system_prompt")}),
-        ("Models", {"fields": ("models", "default_model", "routing_preferences", "options")}),
+        (None, {"fields": ("name", "description", "kind", "system_prompt", "think", "memory_enabled")}),
+        ("Models", {"fields": ("models", "default_model", "fallbacks", "prefer_labels", "routing_preferences")}),
+        ("Answers", {"fields": ("options", "answer_schema")}),
+        ("Extensions", {"fields": ("router", "extension")}),
         ("Limits", {"fields": ("max_concurrent_tasks", "timeout_seconds")}),
         ("When a try fails", {"fields": RETRY_FIELDS}),
         ("History", {"fields": readonly_fields}),

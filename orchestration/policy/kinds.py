@@ -75,7 +75,7 @@ def find(texts: Sequence[str], *, task_type: str, images: int = 0, tokens: int =
 
 def _signs(text: str) -> dict[Kind, list[str]]:
     seen = text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
-    code = [*_fence(seen), *_matches(_SYNTAX, seen), *_order(_CODE_ORDERS, seen)]
+    code = [*_fence(seen), *_order(_CODE_ORDERS, seen), *_matches(_SYNTAX, seen)]
     signs = {Kind.CODE: code[:2]}
     return signs | {kind: _order(orders, seen) for kind, orders in _ORDERS.items()}
 

@@ -60,12 +60,55 @@ def test_what_is_wrong_is_said_and_kept(as_user, bob, agent, fields, words):
 
 def test_what_the_form_does_not_show_is_kept(as_user, bob, agent):
     agent.options = {"top_k": 7, "temperature": 1.0}
-    agent.routing_preferences = {"code": "codellama"}
+    agent.routing_preferences = {"poetry": "codellama", "coding": "llama3.2"}
     agent.save()
     as_user(bob).post(f"/agents/{agent.pk}", {**FORM, "name": "writer", "temperature": "0.1"})
     agent.refresh_from_db()
     assert agent.options == {"top_k": 7, "temperature": 0.1}
-    assert agent.routing_preferences == {"code": "codellama"}
+    assert agent.routing_preferences == {"poetry": "codellama"}
+
+
+def test_the_form_shows_what_a_kind_says_and_keeps_that_nothing_is_to_be_said(as_user, bob):
+    coding = {**FORM, "kind": "coding"}
+    as_user(bob).post("/agents/new", coding)
+    made = Agent.objects.get(name="poet")
+    assert (made.system_prompt, made.prompt_in_force[:30]) == (None, "You are an experienced softwar")
+    text = as_user(bob).get(f"/agents/{made.pk}").text
+    assert '<div class="manner" data-manner="coding"><p' in text
+    assert '<div class="manner" data-manner="research" hidden>' in text
+    as_user(bob).post(f"/agents/{made.pk}", {**coding, "no_prompt": "on"})
+    made.refresh_from_db()
+    assert (made.system_prompt, made.prompt_in_force) == ("", "")
+    assert 'id="id_no_prompt" checked' in as_user(bob).get(f"/agents/{made.pk}").text
+
+
+def test_every_field_of_an_agent_goes_through_the_form(as_user, bob):
+    fields = {
+        **{"think": "high", "fallbacks": "mistral:7b\nqwen3:8b", "prefer_labels": "fast, eu", "memory_enabled": "on"},
+        **{"answer_schema": '{"type": "object"}', "prefer_long_context": "qwen3:8b", "prefer_code": "codellama"},
+    }
+    as_user(bob).post("/agents/new", {**FORM, **fields})
+    made = Agent.objects.get(name="poet")
+    assert (made.think, made.fallbacks, made.prefer_labels) == ("high", ["mistral:7b", "qwen3:8b"], ["fast", "eu"])
+    assert (made.memory_enabled, made.answer_schema) == (True, {"type": "object"})
+    assert made.routing_preferences == {"long_context": "qwen3:8b", "code": "codellama"}
+    text = as_user(bob).get(f"/agents/{made.pk}").text
+    for shown in ('<option value="high" selected>', "mistral:7b\nqwen3:8b", 'value="fast, eu"', "&quot;type&quot;"):
+        assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"answer_schema": "{"}, "This is not JSON"),
+        ({"answer_schema": '{"type": "nonsense"}'}, "The JSON schema"),
+        ({"router": "nowhere"}, "is not one of the available choices"),
+    ],
+)
+def test_what_cannot_be_is_said_beside_its_field(as_user, bob, fields, words):
+    answer = as_user(bob).post("/agents/new", {**FORM, **fields})
+    assert answer.status_code == 422
+    assert words in answer.text
 
 
 def test_how_failed_tries_are_made_again_is_kept_and_shown(as_user, bob, agent):
