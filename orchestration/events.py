@@ -31,7 +31,7 @@ ATTEMPT_STREAM_SECONDS = 3600
 
 Event = tuple[str, Mapping[str, Any]]
 """(kind, payload). Kinds: task, tasks (only the ids), tasks_added, tasks_changed, task_deleted, run (its own fields),
-node, model, agent, pause, plans, load, progress, notice."""
+node, model, agent, conversation, memory, pause, plans, load, progress, notice."""
 
 
 def attempt_stream(attempt_id: int) -> str:

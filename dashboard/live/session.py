@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from dashboard.live.batch_topic import Batches, run_topic
+from dashboard.live.conversation_topic import ConversationTopic
 from dashboard.live.flow import Message, Outbox, Window
 from dashboard.live.hub import Event, Hub
 from dashboard.live.task_topic import TaskTopic
@@ -33,12 +34,13 @@ TOPICS: dict[str, Callable[[Port, str, str], Topic]] = {
     "tasks": Tasks,
     "task": TaskTopic,
     "run": run_topic,
+    "conversation": ConversationTopic,
     "batches": Batches,
     "nodes": Nodes,
     "models": Models,
     "notices": Notices,
 }
-WITH_ID = frozenset({"task", "run"})
+WITH_ID = frozenset({"task", "run", "conversation"})
 
 
 def open_topic(port: Port, name: str, query: str) -> Topic:

@@ -27,7 +27,7 @@ from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.queue import AttemptJob
-from orchestration.services import grants, lanes, learning, plans, processes, runs, setbacks, steps, unused
+from orchestration.services import grants, lanes, learning, memories, plans, processes, runs, setbacks, steps, unused
 from orchestration.services.again import was_resolved
 
 log = logging.getLogger(__name__)
@@ -185,6 +185,7 @@ class Scheduler:
         self._lessons = read_lessons(now, self._lessons)
         move_log()
         processes.forget_dead_workers(now=now)
+        memories.gather()
         runs.keep_limits(now=now)
         if self._cleared_at is None or now - self._cleared_at > CLEAR_EVERY:
             self._cleared_at = now
