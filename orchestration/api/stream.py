@@ -7,8 +7,9 @@ stream says less and still ends right.
 import asyncio
 import contextlib
 import json
+import zlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import redis.asyncio
@@ -46,7 +47,8 @@ class ToolCallsLine(TypedDict):
 
 
 class AttemptLine(TypedDict):
-    """A new attempt begins: what came before it does not count any more, offsets start at 0."""
+    """A new attempt begins, or this one has ended with another text: what came before it does not count any more,
+    offsets start at 0."""
 
     type: Literal["attempt"]
     attempt_id: int | None
@@ -80,6 +82,12 @@ class Told:
     gap: bool = False
     closed: bool = False
     phase: str = ""
+    sums: dict[str, int] = field(default_factory=dict)
+
+    def is_start_of(self, frame: dict[str, Any]) -> bool:
+        """Not so where an answer was asked for once more, or changed by an extension of its agent."""
+        known = (("text", frame["t"][: self.text]), ("thinking", frame["h"][: self.thinking]))
+        return all(_sum(text) == self.sums.get(kind, 0) for kind, text in known)
 
     def lines(self, frame: dict[str, Any]) -> Iterator[LiveLine]:
         self.closed = self.closed or "end" in frame
@@ -105,7 +113,12 @@ class Told:
             self.text += len(fresh)
         else:
             self.thinking += len(fresh)
+        self.sums[kind] = _sum(fresh, self.sums.get(kind, 0))
         return TextLine(type=kind, offset=have, text=fresh)
+
+
+def _sum(text: str, before: int = 0) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"), before)
 
 
 def merged(lines: list[LiveLine]) -> list[LiveLine]:
@@ -196,7 +209,11 @@ class Follower:
             if task["attempt_id"] != earlier["attempt_id"] and task["attempt_id"] is not None:
                 self._told = Told(attempt_id=task["attempt_id"])
                 yield AttemptLine(type="attempt", attempt_id=task["attempt_id"], number=task["attempts"])
-        for line in self._told.lines(_stored(task)):
+        stored = _stored(task)
+        if not self._told.is_start_of(stored):
+            self._told = Told(attempt_id=task["attempt_id"])
+            yield AttemptLine(type="attempt", attempt_id=task["attempt_id"], number=task["attempts"])
+        for line in self._told.lines(stored):
             yield line
         yield task
 

@@ -261,6 +261,19 @@ async def test_a_failed_task_ends_with_its_error_and_what_it_said(
 
 
 @transactional
+async def test_an_answer_that_was_replaced_begins_anew(
+    redis_server: Any, follow: Any, task: Task, attempt: Attempt
+) -> None:
+    """It was asked for once more, or an extension of its agent has changed it."""
+    await told(attempt, "I think ", "Ulm.")
+    follower = await follow(task)
+    await follower.next("text")
+    await finish(attempt, output='{"name": "Ulm, on the Danube"}')
+    last = await follower.rest()
+    assert follower.text() == last["output"] == '{"name": "Ulm, on the Danube"}'
+
+
+@transactional
 async def test_a_task_deleted_meanwhile_ends_the_stream(redis_server: Any, follow: Any, task: Task) -> None:
     follower = await follow(task)
     await follower.next("state")

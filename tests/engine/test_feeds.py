@@ -78,3 +78,27 @@ def test_progress_is_known_where_the_length_is_bounded(tokens, limit, percent):
     for _ in range(tokens):
         feed.add(chunk("x"))
     assert feed.percent == percent
+
+
+def test_progress_is_what_it_was_told_where_somebody_knows():
+    feed = a_feed()
+    for told, percent in ((-5, 0), (33.9, 33), (250, 99)):
+        feed.tell(told, "sorting")
+        assert (feed.percent, feed.progress()["message"]) == (percent, "sorting")
+
+
+def test_what_is_said_is_sent_like_what_is_heard():
+    feed = a_feed()
+    feed.say("Hello")
+    assert feed.frames()[0]["t"] == "Hello"
+
+
+def test_tokens_of_a_call_beside_are_counted_and_its_words_are_not_sent():
+    feed = a_feed()
+    beside = feed.beside()
+    for it in (chunk("Hel"), chunk("lo", thinking="hm")):
+        feed.count(it)
+        beside.add(it)
+    assert (feed.tokens, str(feed.text), str(beside.text)) == (3, "", "Hello")
+    assert feed.phase == Phase.GENERATING
+    assert feed.first_token_at

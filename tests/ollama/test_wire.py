@@ -33,6 +33,15 @@ def test_the_last_chat_object_has_metrics_as_durations():
     assert chunk.metrics.queued_inside == timedelta(microseconds=203147)
 
 
+def test_metrics_of_two_calls_add_up():
+    metrics = wire.parse_metrics(FINAL_CHAT)
+    both = metrics + metrics
+    assert (both.prompt_tokens, both.output_tokens) == (76, 262)
+    assert both.total == 2 * metrics.total
+    assert both.queued_inside == 2 * metrics.queued_inside
+    assert both.tokens_per_second == pytest.approx(metrics.tokens_per_second)
+
+
 def test_missing_counts_and_durations_are_zero():
     chunk = wire.parse_chunk({"model": "m", "response": "", "done": True, "done_reason": "load"})
     assert chunk.metrics == wire.parse_metrics({})

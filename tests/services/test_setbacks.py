@@ -8,7 +8,15 @@ import pytest
 from django.utils import timezone
 
 from orchestration import queue
-from orchestration.errors import DroverError, InternalError, Refused, StreamFailed, StreamTruncated, Unreachable
+from orchestration.errors import (
+    DroverError,
+    InternalError,
+    InvalidAnswer,
+    Refused,
+    StreamFailed,
+    StreamTruncated,
+    Unreachable,
+)
 from orchestration.models import Agent, Attempt, Node, NodeModel, Task
 from orchestration.permissions import Actor
 from orchestration.policy.retries import Verdict
@@ -35,6 +43,15 @@ def test_an_error_that_may_pass_is_tried_again_later_elsewhere(
     assert timedelta(seconds=4) <= task.not_before - now <= timedelta(seconds=6)
     assert attempt.retry_at == task.not_before
     assert (task.node_id, task.node_name, task.model_used, task.started_at) == (node.pk, "", "", None)
+
+
+def test_the_tokens_of_a_failed_attempt_are_kept(begin: Give, submitted_task: Task) -> None:
+    job = begin(submitted_task)
+    metrics = result().metrics
+    setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=InvalidAnswer("no JSON"), metrics=metrics)
+    task, attempt = _fresh(submitted_task), Attempt.objects.get()
+    assert (task.status, task.prompt_tokens, task.output_tokens) == ("failed", 12, 90)
+    assert (attempt.prompt_tokens, attempt.output_tokens) == (12, 90)
 
 
 @pytest.mark.parametrize(
