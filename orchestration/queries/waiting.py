@@ -191,10 +191,18 @@ def _steps(task_ids: Collection[int]) -> dict[int, Wait]:
     if not task_ids:
         return {}
     edges = TaskDependency.objects.filter(task_id__in=task_ids, needs__status__in=UNFINISHED)
+    rows = edges.select_related("task", "needs").only("task__run", "needs__run", "needs__position", "needs__title")
     needed: dict[int, list[tuple[int, str]]] = {}
-    for task_id, position, title in edges.values_list("task_id", "needs__position", "needs__title"):
-        needed.setdefault(task_id, []).append((position, title))
+    for edge in rows:
+        needed.setdefault(edge.task_id, []).append(_needed_words(edge))
     return {task_id: _plain(OwnWaits.STEP, _step_words(sorted(steps))) for task_id, steps in needed.items()}
+
+
+def _needed_words(edge: TaskDependency) -> tuple[int, str]:
+    """What it waits for, after its place: a step of its run, or the task that embeds its documents."""
+    if edge.task.run_id != edge.needs.run_id:
+        return -1, f"task {edge.needs_id}: its passages are embedded"
+    return edge.needs.position, f"step {edge.needs.position + 1} “{edge.needs.title}”"
 
 
 def _held(tasks: Sequence[Task]) -> dict[int, Wait]:
@@ -212,6 +220,5 @@ def _run_words(run: Run) -> Wait:
 
 
 def _step_words(steps: Sequence[tuple[int, str]]) -> str:
-    position, title = steps[0]
     more = f" and {len(steps) - 1} more" if len(steps) > 1 else ""
-    return f"Waits for step {position + 1} “{title}”{more}"
+    return f"Waits for {steps[0][1]}{more}"

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from orchestration import queries
 from orchestration.errors import InvalidInput, Unprocessable
 from orchestration.models import Agent, NodeModel, OllamaModel, Run, Task
 from orchestration.policy.passages import asked, read
@@ -71,6 +72,7 @@ def test_what_is_too_long_is_embedded_first_in_a_run_of_its_own(as_bob, agent, e
     assert len(helper.input) == 5
     assert helper.lane.models == ["nomic-embed-text:latest"]
     assert helper.title == "Passages for “Where does krill live?”"
+    assert queries.waits([task])[task.pk].sentence == f"Waits for task {helper.pk}: its passages are embedded"
 
 
 def test_when_they_are_embedded_the_nearest_are_taken(as_bob, agent, embedder):
