@@ -49,7 +49,8 @@ class Installed:
     problem: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind.words} {self.name} ({self.package})" if self.package else f"{self.kind.words} {self.name}"
+        words = f"{self.kind.words} {self.name}"
+        return f"{words} ({self.package})" if self.package else words
 
 
 class _Loaded(NamedTuple):
@@ -112,6 +113,12 @@ def need_of(task_type: str) -> Need:
 def inventory() -> list[Installed]:
     """Everything that is installed, loaded to see whether it can be."""
     return [_examined(kind, entry) for kind in Kind for entry in sorted(entry_points(group=kind))]
+
+
+def failed() -> list[Installed]:
+    """Those that this process needed and could not load."""
+    found = [(kind, name) for (kind, name), loaded in list(_loaded.items()) if loaded.problem is not None]
+    return [_described(kind, name) for kind, name in sorted(found) if name in _entries(kind)]
 
 
 def _examined(kind: Kind, entry: EntryPoint) -> Installed:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from orchestration import extensions
 from orchestration.errors import InvalidNodeAddress
 from orchestration.management import bundled_redis, data_folder, fleet
 
@@ -43,6 +44,7 @@ def of_running(url: str = "") -> Iterator[Finding]:
     """Whether it could start, and whether what runs is well: the start on this data folder, or the site at ``url``."""
     yield from before_start()
     yield from circuits()
+    yield from installed_extensions()
     yield from site(url)
 
 
@@ -142,6 +144,14 @@ def circuits() -> Iterator[Finding]:
     with suppress(DatabaseError, OSError):
         for words in fleet.circuits():
             yield Finding(ok=False, name="circuit", text=words, fix=fix)
+
+
+def installed_extensions() -> Iterator[Finding]:
+    """Each is loaded here to see whether it can be, as every process of Drover does when it is first needed."""
+    for found in extensions.inventory():
+        words = f"{found}: {found.problem}" if found.problem else str(found)
+        fix = "Mend or remove that package, then start web and workers again." if found.problem else ""
+        yield Finding(ok=not found.problem, name="extension", text=words, fix=fix)
 
 
 def _server(look: fleet.Look, *, is_expected: bool) -> Finding:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Count
 from django.utils import timezone
 
-from orchestration import queue
+from orchestration import extensions, queue
 from orchestration.models import Attempt, RoleLease, Task, WorkerProcess
 from orchestration.payloads import stamp
 from orchestration.policy.states import AttemptStatus, TaskStatus
@@ -21,7 +21,8 @@ SCHEDULER_ROLE = "scheduler"
 
 
 def health() -> dict[str, Any]:
-    """``{"status": "ok" | "degraded", "checks": {part: {"ok", "message"}}}``, a check for each part of Drover."""
+    """``{"status": "ok" | "degraded", "checks": {part: {"ok", "message"}}}``, a check for each part of Drover, and
+    ``notes`` where something else is worth knowing."""
     now = timezone.now()
     checks = {"web": _check(True, "answers"), "database": _database(), "redis": _redis()}
     if checks["database"]["ok"]:
@@ -30,7 +31,12 @@ def health() -> dict[str, Any]:
     else:
         checks["scheduler"] = checks["worker"] = _check(False, "unknown: the database does not answer")
     ok = all(check["ok"] for check in checks.values())
-    return {"status": "ok" if ok else "degraded", "checks": checks}
+    return {"status": "ok" if ok else "degraded", "checks": checks, **_notes()}
+
+
+def _notes() -> dict[str, list[str]]:
+    broken = len(extensions.failed())  # whoever asks need not know which packages there are
+    return {"notes": [f"{broken} installed extensions cannot be loaded; doctor says why"]} if broken else {}
 
 
 def _check(ok: bool, message: str) -> dict[str, Any]:

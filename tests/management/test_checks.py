@@ -66,6 +66,17 @@ def test_a_data_folder_that_cannot_be_written_fails(monkeypatch, own_data):
     assert checks.data().ok is False
 
 
+def test_installed_extensions_are_listed_with_what_is_wrong(packages):
+    packages.add("class Odd:\n    def route(self, request): return None", routers={"odd": "Odd"})
+    packages.add("raise RuntimeError('half installed')", package="broken", task_types={"broken": "Broken"})
+    broken, odd = checks.installed_extensions()
+    assert (odd.ok, odd.text) == (True, "router odd (acme-extras 1.0)")
+    assert broken.ok is False
+    assert "task type broken (broken 1.0): " in broken.text
+    assert "half installed" in broken.text
+    assert "start web and workers again" in broken.fix
+
+
 @pytest.mark.django_db
 def test_a_migrated_database_is_good():
     assert checks.database().ok is True

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from orchestration import queries
+from orchestration import extensions, queries
 from orchestration.models import Attempt, Node
 from orchestration.queries import status
 from orchestration.services import processes
@@ -43,6 +43,15 @@ def test_each_part_that_is_missing_is_named(db: None, redis_server: Any) -> None
     _beat(now=timezone.now() - timedelta(minutes=2))
     redis_server.stop()
     assert _failing() == {"redis", "worker"}
+
+
+def test_extensions_that_could_not_be_loaded_are_a_note_and_no_failure(db: None, packages: Any) -> None:
+    packages.add("raise RuntimeError", task_types={"broken": "Broken"}, routers={"fine": "Fine"})
+    assert "notes" not in queries.health()
+    assert extensions.need_of("broken") == "completion"
+    answer = queries.health()
+    assert answer["notes"] == ["1 installed extensions cannot be loaded; doctor says why"]
+    assert "extensions" not in answer["checks"]
 
 
 def test_a_leader_whose_lease_has_ended_leads_no_more(db: None) -> None:
