@@ -62,6 +62,17 @@ def own_database(name: str, data: Path) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+_FIRST = """
+from django.core.management import call_command
+from orchestration.services import agents, users
+call_command("migrate", verbosity=0)
+users.ensure_admin()
+agents.ensure_default()
+call_command("create_api_key", user="admin", name="tests")
+"""
+_MADE: dict[str, Any] = {}
+
+
 class Drover:
     """Starts, kills and asks. Processes are named web, scheduler, redis, worker-0, worker-1, …"""
 
@@ -113,14 +124,21 @@ class Drover:
 
     def start_all(self, workers: int = 1) -> None:
         self.start("redis")
-        self.manage("migrate", "--verbosity", "0")
-        first = "from orchestration.services import agents, users; users.ensure_admin(); agents.ensure_default()"
-        self.manage("shell", "-c", first)
-        key = self.manage("create_api_key", "--user", "admin", "--name", "tests").splitlines()[-1]
-        self.client.headers["authorization"] = f"Bearer {key}"
+        self.client.headers["authorization"] = f"Bearer {self._prepare()}"
         for name in ["web", "scheduler", *(f"worker-{number}" for number in range(workers))]:
             self.start(name)
         until(self.healthy, f"Drover in {self.data}")
+
+    def _prepare(self) -> str:
+        """Tables, an admin, the default agent; the admin's key. A file of SQLite is made once and copied."""
+        database = self.data / "drover.sqlite3"
+        sqlite = self._environment["DATABASE_URL"].startswith("sqlite")
+        if not (sqlite and _MADE):
+            _MADE["key"] = self.manage("shell", "-v", "0", "-c", _FIRST).splitlines()[-1]
+            _MADE["database"] = database.read_bytes() if sqlite else b""
+        elif sqlite:
+            database.write_bytes(_MADE["database"])
+        return str(_MADE["key"])
 
     def healthy(self) -> bool:
         try:
