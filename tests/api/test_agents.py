@@ -151,3 +151,66 @@ def test_a_stranger_does_not_change_an_agent(dave_api: ApiClient, agent: Agent) 
 @pytest.mark.parametrize("cursor", ["x", "-1", "²"])
 def test_a_cursor_that_nobody_gave_is_refused(bob_api: ApiClient, cursor: str) -> None:
     assert "cursor" in refusal(bob_api.get(f"agents?cursor={cursor}"), 400)["message"]
+
+
+ALL: dict[str, Any] = {
+    "think": "high",
+    "fallbacks": ["mistral:7b"],
+    "prefer_labels": ["fast"],
+    "answer_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
+    "memory_enabled": True,
+}
+
+
+def test_everything_an_agent_may_say_comes_back(bob_api: ApiClient) -> None:
+    answer = bob_api.post("agents", {**CODER, **ALL}).json()
+    assert {name: answer[name] for name in ALL} == ALL
+    assert (answer["router"], answer["extension"]) == ("", "")
+    assert answer["applies"] == {"system_prompt": "Be exact.", "think": "high"}
+    assert "No node has mistral:7b." in answer["warnings"]
+
+
+@pytest.mark.parametrize(("sent", "applies"), [({}, "You are an e"), ({"system_prompt": None}, "You are an e")])
+def test_who_says_nothing_says_what_the_kind_says(bob_api: ApiClient, sent: dict[str, Any], applies: str) -> None:
+    answer = bob_api.post("agents", {"name": "coder", "kind": "coding", **sent}).json()
+    assert (answer["system_prompt"], answer["think"]) == (None, None)
+    assert (answer["applies"]["system_prompt"][:12], answer["applies"]["think"]) == (applies, "medium")
+
+
+def test_an_empty_prompt_is_none_at_all_until_it_is_taken_back(bob_api: ApiClient) -> None:
+    answer = bob_api.post("agents", {"name": "coder", "kind": "coding", "system_prompt": ""}).json()
+    assert (answer["system_prompt"], answer["applies"]["system_prompt"]) == ("", "")
+    answer = bob_api.put("agents/coder", {"system_prompt": None}).json()
+    assert answer["applies"]["system_prompt"].startswith("You are an experienced software engineer.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"think": "deeply"}, "think is true, false or one of low, medium, high"),
+        ({"answer_schema": {"type": "nonsense"}}, "The JSON schema"),
+        ({"fallbacks": [" "]}, "fallbacks is a list of model names"),
+        ({"fallbacks": [f"m{number}" for number in range(9)]}, "at most 8 fallbacks"),
+        ({"prefer_labels": [""]}, "prefer_labels is a list of labels"),
+        ({"router": "nowhere"}, "No router nowhere is installed here"),
+        ({"extension": "nowhere"}, "No agent extension nowhere is installed here"),
+    ],
+)
+def test_what_an_agent_cannot_say_is_refused_in_words(bob_api: ApiClient, fields: dict[str, Any], words: str) -> None:
+    error = refusal(bob_api.post("agents", {"name": "odd", **fields}), 400, "invalid_input")
+    assert words in error["message"]
+    assert error["detail"]["field"] == next(iter(fields))
+
+
+def test_kinds_that_no_rule_finds_are_warned_of(bob_api: ApiClient, node: Node) -> None:
+    preferences = {"poetry": "llama3.2", "coding": "llama3.2"}
+    answer = bob_api.post("agents", {"name": "poet", "config": {"routing_preferences": preferences}}).json()
+    assert answer["warnings"] == ["No task is ever found to be of the kind “poetry”."]
+
+
+def test_an_extension_that_has_gone_stops_nobody_from_changing_something_else(bob_api: ApiClient) -> None:
+    bob_api.post("agents", {"name": "old"})
+    Agent.objects.update(router="gone")
+    answer = bob_api.put("agents/old", {"description": "still here"}).json()
+    assert answer["router"] == "gone"
+    assert "The router gone is not installed here." in answer["warnings"]
