@@ -82,11 +82,11 @@ class MessageIn(Body):
 class TaskIn(Body):
     """One task: ``input``, or for chat ``messages``. ``model_name`` empty: the agent decides."""
 
-    type: str = Field(description="generate, chat or embed")
+    type: str = Field(description="generate, chat, embed, an installed task type, or custom with parameters.handler")
     input: Text = ""
     messages: list[MessageIn] | None = None
     model_name: ShortText = ""
-    parameters: dict[str, Any] = Field({}, description="Ollama options, num_ctx among them.")
+    parameters: dict[str, Any] = Field({}, description="Ollama options; or those of an installed task type.")
     priority: int | None = Field(None, description="0 high, 1 normal, 2 low")
     images: list[str] = Field([], description="Base64.")
     context: list[Document] = Field([], description="Texts to base the answer on, cited as [1], [2], …")

@@ -1,0 +1,1 @@
+"""Worked examples of what a package may add to Drover."""
