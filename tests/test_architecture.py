@@ -42,6 +42,7 @@ MAY_CATCH_ALL = {
     "orchestration/engine/runner.py": "fails the attempt as internal_error",
     "orchestration/engine/performing.py": "hands the error of a job to RQ",
     "orchestration/extensions/isolation.py": "turns whatever code of others raises into extension_failed",
+    "orchestration/services/steps.py": "fails the one step that cannot be filled in, and decides on about the others",
     "orchestration/engine/scheduler.py": "hands a helper thread's error to the main one, which raises it",
     "orchestration/engine/writer.py": "hands the error to the thread that asked for the write",
 }

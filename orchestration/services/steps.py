@@ -4,15 +4,16 @@ The scheduler does this in its pass. It starts from the tasks that ended while o
 does not grow with the queue.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef
 
-from orchestration.errors import DroverError
+from orchestration.errors import DroverError, InternalError
 from orchestration.models import Task, TaskDependency
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy.conditions import parse
@@ -22,6 +23,8 @@ from orchestration.services.announce import announce_tasks
 from orchestration.services.answers import filled, values_of
 from orchestration.services.passages import choose
 from orchestration.services.routes import lane_with_room
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 _ROUNDS = 50
@@ -77,15 +80,24 @@ def advance(tasks: TaskQuerySet, now: datetime) -> list[int]:
 
 
 def _go_on(task: Task, now: datetime) -> list[int]:
-    """A step with something to fill in. Whatever is wrong with it ends it alone."""
+    """A step with something to fill in. Whatever is wrong with it ends it alone: all other work waits for this pass."""
     try:
         with transaction.atomic():
             return _settle(task, now)
     except DroverError as error:
-        Task.objects.filter(status=TaskStatus.BLOCKED).transition(
-            task.pk, TaskStatus.FAILED, **_ended(task, now), error=error.message, error_code=error.code
-        )
-        return [task.pk]
+        return _fail(task, error, now)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        log.exception("step %s cannot be filled in", task.pk)
+        return _fail(task, InternalError(f"A fault inside Drover ({type(error).__name__}); its log has more."), now)
+
+
+def _fail(task: Task, error: DroverError, now: datetime) -> list[int]:
+    words = {"error": error.message, "error_code": error.code}
+    blocked = Task.objects.filter(status=TaskStatus.BLOCKED)
+    blocked.transition(task.pk, TaskStatus.FAILED, **_ended(task, now), **words)
+    return [task.pk]
 
 
 def _settle(task: Task, now: datetime) -> list[int]:

@@ -204,6 +204,16 @@ def test_what_becomes_too_long_fails_alone(workflow: Any, answer: Answer, settin
     assert "101 characters; at most 100" in _fresh(two).error
 
 
+def test_a_fault_of_ours_in_one_step_stops_no_other(workflow: Any, answer: Answer, monkeypatch: Any) -> None:
+    fields = {"needs": [0], "template": {"names": {"a": 0}}}
+    one, two, three = workflow(("a", "x", {}), ("b", "{{a}}", fields), ("c", "y", {"needs": [0]}))
+    answer(one, "z")
+    monkeypatch.setattr(steps, "values_of", lambda task: {}["missing"])
+    _promote()
+    assert (_fresh(two).status, _fresh(two).error_code) == ("failed", "internal_error")
+    assert _fresh(three).status == "pending"
+
+
 # Conditions -----------------------------------------------------------------------------------------------------------
 
 
