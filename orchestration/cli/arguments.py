@@ -1,7 +1,7 @@
 """Arguments and options that several commands take, and what the shell completes in them."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,12 +16,18 @@ LIMIT_DEFAULT = 50
 def agent_names(context: typer.Context) -> Iterator[tuple[str, str]]:
     """For the shell's completion: nothing where no Drover answers."""
     try:
-        client = Client(configuration.resolve())
-        agents = client.request("GET", "agents", params={"limit": 200}, timeout=2.0)["agents"]
+        agents = _agents(Client(configuration.resolve()))
     except Failure:
         return
     for agent in agents:
         yield line(agent["name"]), line(agent["description"], 60)
+
+
+def _agents(client: Client) -> Any:
+    try:
+        return client.request("GET", "agents", params={"limit": 200}, timeout=2.0)["agents"]
+    finally:
+        client.close()
 
 
 Agent = Annotated[

@@ -1,8 +1,11 @@
 """The command as a whole: all commands under ``drover`` and again under ``drover orchestrate``."""
 
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import typer
+from typer.main import get_command
 
 from orchestration.cli.commands import (
     access,
@@ -39,7 +42,13 @@ NOUNS = (
     access,
 )
 
-app = typer.Typer(name="drover", help="Work with a herd of Ollama servers.", epilog=EPILOG, no_args_is_help=True)
+app = typer.Typer(
+    name="drover",
+    help="Work with a herd of Ollama servers.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 orchestrate = typer.Typer(name="orchestrate", help="The same commands once more: drover orchestrate CMD is drover CMD.")
 
 
@@ -53,6 +62,19 @@ for noun in NOUNS:
     app.add_typer(noun.app)
     orchestrate.add_typer(noun.app)
 app.add_typer(orchestrate)
+
+
+def commands() -> list[str]:
+    """The names of all commands, those of groups with the name of their group before them."""
+    return sorted(_names(get_command(app), ()))
+
+
+def _names(group: Any, path: tuple[str, ...]) -> Iterator[str]:
+    for name, found in getattr(group, "commands", {}).items():
+        if not path and name == orchestrate.info.name:
+            continue
+        yield " ".join((*path, name))
+        yield from _names(found, (*path, name))
 
 
 def main() -> None:
