@@ -9,6 +9,7 @@ from dashboard.agent_forms import AgentForm, initial_from_agent
 from dashboard.forms import saved
 from dashboard.pausing import why_not_agent
 from dashboard.views import actor, done, page
+from dashboard.views.memories import panel
 from orchestration import queries
 from orchestration.models import Agent
 from orchestration.payloads import AgentPayload
@@ -82,6 +83,7 @@ def edit(request: HttpRequest, agent_id: int) -> HttpResponse:
         "agent": {"id": agent.pk, "name": agent.name, "warnings": service.warnings(agent, installed)},
         "models": models,
         "unfinished": _unfinished(agent),
+        **panel(actor(request), agent),
         "paused": queries.pauses.words().get((PauseKind.AGENT, str(agent.pk)), ""),
         "why_no_pause": why_not_agent(actor(request), agent.owner_id),
         "why_not": refusal(actor(request), Action.EDIT_AGENT, agent),

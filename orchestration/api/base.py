@@ -17,6 +17,7 @@ from orchestration.api.auth import ApiKeyAuth, SessionAuth
 from orchestration.api.bodies import StrictParser
 from orchestration.api.schemas import SubmitBody
 from orchestration.api.stream import StreamLine
+from orchestration.api.turns import TurnAgain, TurnEdited, TurnNew
 from orchestration.api.workflow_bodies import DefinitionBody, RunSaved, WorkflowBody
 
 View = Callable[..., Any]
@@ -26,6 +27,9 @@ _BY_HAND: dict[str, TypeAdapter[Any]] = {
     "WorkflowBody": TypeAdapter(WorkflowBody),
     "DefinitionBody": TypeAdapter(DefinitionBody),
     "RunSaved": TypeAdapter(RunSaved),
+    "TurnNew": TypeAdapter(TurnNew),
+    "TurnAgain": TypeAdapter(TurnAgain),
+    "TurnEdited": TypeAdapter(TurnEdited),
 }
 """Shapes of what handlers read or write themselves; calls refer to them by these names."""
 
