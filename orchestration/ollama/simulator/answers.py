@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from .text import Writer, tokens_of, write_tokens
 from .tools import tool_calls, wants_tool
 
 _ECHO = "echo:"
+_NUMBERED = re.compile(r"^\[(\d{1,3})\]", re.MULTILINE)
+_TOLD_TO_CITE = "number in square brackets"
+_CITED = 0.5
 THINKING, CONTENT, SILENT = "thinking", "content", "silent"
 Piece = tuple[str, str]
 
@@ -62,7 +66,7 @@ def answer_to(question: Question, node: NodeSpec) -> Answer:
     elif question.format not in (None, ""):
         answer.pieces += _spoken(_json(question, random))
     else:
-        answer.pieces += _prose(question, node, random, limit - len(answer.pieces))
+        answer.pieces += _citing(question, random, _prose(question, node, random, limit - len(answer.pieces)))
     return _cut(_stopped(answer, question.options.get("stop") or ()), limit)
 
 
@@ -104,6 +108,19 @@ def _prose(question: Question, node: NodeSpec, random: Random, room: int) -> lis
     natural = _natural_length(node, random)
     closing = 20 if natural > 40 else 0
     return [(CONTENT, piece) for piece in write_tokens(writer, max(1, natural - closing), closes=closing > 0)]
+
+
+def _citing(question: Question, random: Random, pieces: list[Piece]) -> list[Piece]:
+    """Told to cite numbered passages, it does so at the end of some sentences."""
+    numbers = _NUMBERED.findall(question.prompt) if _TOLD_TO_CITE in question.prompt else []
+    if not numbers:
+        return pieces
+    cited: list[Piece] = []
+    for kind, text in pieces:
+        if text == "." and random.random() < _CITED:
+            cited.append((CONTENT, f" [{random.choice(numbers)}]"))
+        cited.append((kind, text))
+    return cited
 
 
 def check_format(value: Any) -> None:

@@ -16,7 +16,7 @@ import {title} from "../tabtitle.js";
 const root = one("[data-page=task]");
 const task = JSON.parse(document.getElementById("task-data").textContent);
 const ENDED = new Set(["completed", "failed", "cancelled"]);
-const AROUND = ["state", "passages", "waits", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
+const AROUND = ["state", "passages", "vectors", "waits", "actions", "thumb", "verdict", "side", "attempts", "raw", "where", "count-attempts", "no-output"];
 const SPEEDS_KEPT = 60;
 
 const bar = new PhaseBar(one("[data-phases]"), task);
@@ -72,7 +72,7 @@ function afterText(frame) {
   if (!thoughts.dataset.touched && !ENDED.has(row.status)) thoughts.open = !view.text;
   put(one("[data-thinking-size]"), `${number(view.thinking.length)} characters`);
   const calls = one("[data-tool-calls]").children.length;
-  show(one("[data-no-output]"), !view.text && !view.thinking && !calls && !one("[data-output] > .facts"));
+  show(one("[data-no-output]"), !view.text && !view.thinking && !calls && !one("[data-output] .facts"));
 }
 
 /* State */

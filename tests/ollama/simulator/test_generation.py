@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 
 import pytest
@@ -242,3 +243,11 @@ async def test_embeddings_of_chat_models_depend_on_the_version(caller):
 )
 async def test_embed_edge_cases(caller, body, status, answer):
     assert await caller.post("/api/embed", model="nomic-embed-text", **body) == (status, answer)
+
+
+async def test_told_to_cite_numbered_passages_a_model_does(caller):
+    told = "Write its number in square brackets, such as [9].\n\n[3] whales.md\nThey sing.\n\n[4]\nAt night.\n\nWhen?"
+    _, body = await caller.generate(prompt=told, options={"seed": 7})
+    said = body["response"]
+    assert set(re.findall(r"\[(\d+)\]", said)) <= {"3", "4"}
+    assert re.search(r" \[[34]\]\.", said)
