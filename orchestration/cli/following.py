@@ -12,6 +12,7 @@ from orchestration.cli.streaming import PATIENCE_SECONDS, Feed
 Json = dict[str, Any]
 ENDED = ("completed", "failed", "cancelled")
 LOOK_SECONDS = 0.5
+REDRAWS = 5
 LARGE = 200
 """A run with more tasks is followed by its numbers, its outputs are for ``drover export``."""
 FEEDS_MOST = 4
@@ -23,6 +24,8 @@ class View(Protocol):
     wants_text: bool
 
     def look(self, run: Json, tasks: list[Json], feeds: dict[int, Feed]) -> None: ...
+
+    def redraw(self) -> None: ...
 
     def lost(self, words: str) -> None: ...
 
@@ -47,11 +50,17 @@ class Follower:
                     self._view.look(run, tasks, self._feeds)
                     if run["status"] in ENDED:
                         return run
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await self._redraw()
             finally:
                 for reader in self._readers.values():
                     reader.cancel()
                 await asyncio.gather(*self._readers.values(), return_exceptions=True)
+
+    async def _redraw(self) -> None:
+        """Until the next look; the text of those that run comes in meanwhile."""
+        for _ in range(REDRAWS):
+            await asyncio.sleep(LOOK_SECONDS / REDRAWS)
+            self._view.redraw()
 
     async def _patiently(self, connection: httpx.AsyncClient) -> tuple[Json, list[Json]]:
         now = asyncio.get_running_loop().time

@@ -53,8 +53,10 @@ class Printer:
     def output(self, text: str) -> None:
         """What a model wrote, as it wrote it."""
         written = plain(text)
-        sys.stdout.write(written if written.endswith("\n") else written + "\n")
-        sys.stdout.flush()
+        if self.console.is_terminal:  # above the bars, if there are any
+            self.console.print(Text(written.removesuffix("\n")), soft_wrap=True)
+        else:
+            self.piece(written if written.endswith("\n") else written + "\n")
 
     def piece(self, text: str) -> None:
         """A piece of text as it comes, cleaned already."""

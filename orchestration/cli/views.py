@@ -44,6 +44,9 @@ class Quiet:
     def look(self, run: Json, tasks: list[Json], feeds: dict[int, Feed]) -> None:
         pass
 
+    def redraw(self) -> None:
+        pass
+
     def lost(self, words: str) -> None:
         pass
 
@@ -67,6 +70,9 @@ class Lines:
             if task["status"] in ENDED and task["id"] not in self._told:
                 self._told.add(task["id"])
                 self._tell(task)
+
+    def redraw(self) -> None:
+        """Lines stay as they are."""
 
     def lost(self, words: str) -> None:
         if not self._is_lost:
@@ -100,11 +106,18 @@ class Board(Lines):
     def __init__(self, out: Printer, *, outputs: bool = True) -> None:
         super().__init__(out, outputs=outputs)
         self.live = Live(console=out.console, auto_refresh=False, transient=True)
+        self._seen: tuple[Json, list[Json], dict[int, Feed]] | None = None
 
     def look(self, run: Json, tasks: list[Json], feeds: dict[int, Feed]) -> None:
         super().look(run, tasks, feeds)
+        self._seen = (run, tasks, feeds)
+        self.redraw()
+
+    def redraw(self) -> None:
+        if self._seen is None:
+            return
         height, width = self._out.console.height, self._out.console.width
-        self.live.update(Group(*board(run, tasks, feeds, height=height, width=width)), refresh=True)
+        self.live.update(Group(*board(*self._seen, height=height, width=width)), refresh=True)
 
 
 def board(run: Json, tasks: list[Json], feeds: dict[int, Feed], *, height: int, width: int) -> list[RenderableType]:

@@ -20,11 +20,15 @@ class Seen:
         self.wants_text = wants_text
         self.looks = []
         self.lost_words = []
+        self.redraws = 0
 
     def look(self, run, tasks, feeds):
         self.looks.append(
             (run["status"], [item["id"] for item in tasks], {pk: feed.text for pk, feed in feeds.items()})
         )
+
+    def redraw(self):
+        self.redraws += 1
 
     def lost(self, words):
         self.lost_words.append(words)
@@ -60,6 +64,7 @@ def test_it_looks_until_the_run_has_ended(client, server):
     view = Seen()
     assert follow(client, 12, view)["status"] == "completed"
     assert [status for status, _, _ in view.looks] == ["running", "running", "completed"]
+    assert view.redraws == 2 * following.REDRAWS
 
 
 def test_of_a_large_run_only_the_numbers_are_asked(client, server):

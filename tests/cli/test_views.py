@@ -119,10 +119,16 @@ def test_the_board_is_live_and_leaves_the_lasting_lines(terminal):
     assert isinstance(view, Board)
     with around:
         view.look(run(task(32, status="running")), [task(32, status="running")], {})
-        view.look(run(task(32)), [task(32)], {})
+        feed = Feed(state="generating", text="Hel")
+        view.look(run(task(32, status="running")), [task(32, status="running")], {32: feed})
+        feed.text = "Hello, wor"
+        view.redraw()
+        view.look(run(task(32)), [task(32, output="word " * 40)], {})
     shown = without_codes(terminal.console.file.getvalue())
     assert "0 of 1  1 running" in shown
+    assert "    Hello, wor" in shown
     assert "── 32 Say hello. · completed" in shown
+    assert "word " * 40 in shown
 
 
 def test_scripts_and_pipes_get_their_own_view():
