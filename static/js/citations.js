@@ -76,7 +76,7 @@ function reference(number, prefix) {
 function open(id) {
   const passage = id && document.getElementById(id);
   if (passage?.tagName !== "DETAILS") return;
-  passage.open = true;
+  for (let fold = passage; fold; fold = fold.parentElement.closest("details")) fold.open = true;
   passage.scrollIntoView({block: "nearest"});
   passage.querySelector("summary")?.focus({preventScroll: true});
 }

@@ -88,6 +88,17 @@ async def test_a_citation_opens_its_passage_and_takes_the_focus_there(page):
     assert await page.evaluate("document.querySelectorAll('[data-cited]').length") == 1
 
 
+async def test_a_passage_inside_something_folded_is_unfolded_with_it(page):
+    await shown(page, "See [2].")
+    await page.evaluate("document.getElementById('passage-2').replaceWith(document.createElement('details'))")
+    inner = "Object.assign(document.createElement('details'), {id: 'passage-2'})"
+    await page.evaluate(f"document.querySelector('#main > details:empty').append({inner})")
+    await page.click("a.cite")
+    await until(
+        page, "document.getElementById('passage-2').open && document.querySelectorAll('details[open]').length === 2"
+    )
+
+
 async def test_raw_text_has_no_links_and_rendered_text_gets_them_back(page):
     await shown(page, "See [2].")
     await page.evaluate("view.setMode('raw')")

@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from orchestration.models import Task
+from orchestration.services import documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -53,6 +54,41 @@ def test_a_chat_is_sent_as_messages_without_the_empty_ones(send):
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Why?"},
     ]
+
+
+@pytest.fixture
+def sea(as_bob):
+    return documents.write(actor=as_bob, name="sea.md", text="Salt.").document
+
+
+def test_documents_are_chosen_from_a_list_and_put_into_the_prompt(send, sea):
+    send(documents=[sea.pk], context_tokens="512")
+    task = Task.objects.get()
+    assert [passage["text"] for passage in task.passages] == ["Salt."]
+    assert list(task.documents.all()) == [sea]
+
+
+def test_the_document_that_somebody_comes_from_is_chosen_already(client, bob, agent, node, sea):
+    client.force_login(bob)
+    form = client.get(f"/new?document={sea.pk}").context["form"]
+    assert [(row["name"], row["chosen"]) for row in form.document_rows] == [("sea.md", True)]
+
+
+def test_editing_a_task_as_new_keeps_its_documents(client, bob, send, sea):
+    send(documents=[sea.pk])
+    form = client.get(f"/new?from=task:{Task.objects.get().pk}").context["form"]
+    assert [row["chosen"] for row in form.document_rows] == [True]
+
+
+def test_a_document_that_is_gone_and_one_that_is_no_number_are_refused(send, sea):
+    assert send(documents=["99"]).status_code == 422
+    assert send(documents=["x"]).status_code == 422
+    assert not Task.objects.exists()
+
+
+def test_texts_to_embed_take_no_documents(send, sea):
+    send(type="embed", prompt="one", documents=[sea.pk])
+    assert not Task.objects.get().documents.exists()
 
 
 def test_texts_to_embed_are_one_a_line(send):
