@@ -1,18 +1,19 @@
-"""Where the boxes of a graph of steps stand: layer by layer from left to right, lines around the boxes between."""
+"""Where the boxes of a graph of steps stand: layer by layer to the right or down, lines around the boxes between."""
 
 import itertools
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from orchestration.policy.graph import layers
 
-BOX_WIDTH = 176
+BOX_WIDTH = 156
 BOX_HEIGHT = 52
-GAP_ACROSS = 56
+GAP_ACROSS = 40
 GAP_DOWN = 16
 MARGIN = 12
 _SWEEPS = 6
-_BEND_HEIGHT = 20
+_BEND = 20
 """What a line takes where it passes a layer."""
 
 
@@ -46,16 +47,39 @@ Spot = tuple[str, ...]
 """A step, as its name alone; or the place where a line passes a layer, as start, end and layer."""
 
 
-def drawn(edges: Mapping[str, Collection[str]]) -> Drawing:
-    """``edges``: by step, the steps it waits for. There is no cycle."""
+def drawn(edges: Mapping[str, Collection[str]], *, down: bool = False) -> Drawing:
+    """``edges``: by step, the steps it waits for. There is no cycle. ``down``: for narrow places."""
+    if down:
+        return _turned(_drawn(edges, BOX_HEIGHT, BOX_WIDTH))
+    return _drawn(edges, BOX_WIDTH, BOX_HEIGHT)
+
+
+def _turned(drawing: Drawing) -> Drawing:
+    """With its axes exchanged."""
+    boxes = [Box(box.name, box.y, box.x) for box in drawing.boxes]
+    lines = [Line(line.start, line.end, _turned_path(line.path)) for line in drawing.lines]
+    return Drawing(drawing.height, drawing.width, boxes, lines)
+
+
+def _turned_path(path: str) -> str:
+    def swapped(match: re.Match[str]) -> str:
+        numbers = match[2].split()
+        pairs = [f"{y} {x}" for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        return match[1] + " ".join(pairs)
+
+    return re.sub(r"([MCL])([^MCL]+)", swapped, path)
+
+
+def _drawn(edges: Mapping[str, Collection[str]], along: int, across: int) -> Drawing:
+    """``along`` and ``across``: the size of a box in the direction of the layers and beside it."""
     known = {name: [each for each in needs if each in edges] for name, needs in edges.items()}
     rows, ways = _with_bends(known, layers(known))
     _untangle(rows, ways)
-    places = _places(rows)
+    places = _places(rows, along, across)
     boxes = [Box(name, *places[(name,)]) for name in known]
-    lines = [Line(way[0][0], way[-1][0], _path(way, places)) for way in ways]
-    width = 2 * MARGIN + len(rows) * BOX_WIDTH + max(0, len(rows) - 1) * GAP_ACROSS
-    height = 2 * MARGIN + max((_height(row) for row in rows), default=BOX_HEIGHT)
+    lines = [Line(way[0][0], way[-1][0], _path(way, places, along, across)) for way in ways]
+    width = 2 * MARGIN + len(rows) * along + max(0, len(rows) - 1) * GAP_ACROSS
+    height = 2 * MARGIN + max((_height(row, across) for row in rows), default=across)
     return Drawing(width, round(height), boxes, lines)
 
 
@@ -101,37 +125,37 @@ def _sort(row: list[Spot], joined: Mapping[Spot, list[Spot]], fixed: Mapping[Spo
     row.sort(key=lambda spot: (middle(spot), own[spot]))
 
 
-def _height(row: list[Spot]) -> float:
-    return sum(_tall(spot) for spot in row) + GAP_DOWN * (len(row) - 1)
+def _height(row: list[Spot], across: int) -> float:
+    return sum(_tall(spot, across) for spot in row) + GAP_DOWN * (len(row) - 1)
 
 
-def _tall(spot: Spot) -> int:
-    return BOX_HEIGHT if len(spot) == 1 else _BEND_HEIGHT
+def _tall(spot: Spot, across: int) -> int:
+    return across if len(spot) == 1 else _BEND
 
 
-def _places(rows: list[list[Spot]]) -> dict[Spot, tuple[float, float]]:
+def _places(rows: list[list[Spot]], along: int, across: int) -> dict[Spot, tuple[float, float]]:
     """The upper left corner of every spot, each layer in the middle."""
-    tallest = max((_height(row) for row in rows), default=0)
+    tallest = max((_height(row, across) for row in rows), default=0)
     found: dict[Spot, tuple[float, float]] = {}
     for number, row in enumerate(rows):
-        y = MARGIN + (tallest - _height(row)) / 2
+        y = MARGIN + (tallest - _height(row, across)) / 2
         for spot in row:
-            found[spot] = (MARGIN + number * (BOX_WIDTH + GAP_ACROSS), y)
-            y += _tall(spot) + GAP_DOWN
+            found[spot] = (MARGIN + number * (along + GAP_ACROSS), y)
+            y += _tall(spot, across) + GAP_DOWN
     return found
 
 
-def _path(way: list[Spot], places: Mapping[Spot, tuple[float, float]]) -> str:
-    """A curve from the right of the first box to the left of the last, straight where it passes a layer."""
+def _path(way: list[Spot], places: Mapping[Spot, tuple[float, float]], along: int, across: int) -> str:
+    """A curve from the end of the first box to the beginning of the last, straight where it passes a layer."""
     x, y = places[way[0]]
-    x, y = x + BOX_WIDTH, y + BOX_HEIGHT / 2
+    x, y = x + along, y + across / 2
     parts = [f"M{x:g} {y:g}"]
     for spot in way[1:]:
-        to_x, to_y = places[spot][0], places[spot][1] + _tall(spot) / 2
+        to_x, to_y = places[spot][0], places[spot][1] + _tall(spot, across) / 2
         half = (to_x - x) / 2
         parts.append(f"C{x + half:g} {y:g} {to_x - half:g} {to_y:g} {to_x:g} {to_y:g}")
         x, y = to_x, to_y
         if len(spot) > 1:
-            x += BOX_WIDTH
-            parts.append(f"H{x:g}")
+            x += along
+            parts.append(f"L{x:g} {y:g}")
     return "".join(parts)

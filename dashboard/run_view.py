@@ -112,7 +112,7 @@ def _step(
         name=names[task.pk],
         state="generating" if spreads else state_of(task, phases.get(task.pk, "")),
         where=_where(task),
-        seconds=_seconds(task),
+        seconds=_seconds(task, gantt.rows.get(task.pk, ())),
         since=task.started_at if task.status not in ENDED else None,
         items=of_fan_out,
         selected=selected,
@@ -128,6 +128,13 @@ def _where(task: Task) -> str:
     return f"{model} @ {task.node_name}" if model and task.node_name else model or task.type
 
 
-def _seconds(task: Task) -> float | None:
-    """From its first start to its end."""
-    return (task.ended_at - task.started_at).total_seconds() if task.started_at and task.ended_at else None
+def _seconds(task: Task, bars: Sequence[Drawn]) -> float | None:
+    """From its start to its end; of a fan-out, from the start of its first item."""
+    if task.ended_at is None or task.skipped_because:
+        return None
+    if task.started_at:
+        return (task.ended_at - task.started_at).total_seconds()
+    spent = [
+        bar.part.until - bar.part.since for bar in bars if bar.part.state != "queued" and bar.part.until is not None
+    ]
+    return sum(spent) if spent else None

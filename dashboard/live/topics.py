@@ -362,7 +362,9 @@ class Run(Tasks):
         return None
 
     def on_event(self, event: Event) -> None:
-        if self._concerns(event):
+        if event.kind == "run" and event.data["id"] == self.run_id:
+            self.counts.want(event.seq)
+        elif self._concerns(event):
             super().on_event(event)
 
     def _concerns(self, event: Event) -> bool:

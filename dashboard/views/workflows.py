@@ -179,7 +179,7 @@ def _dag(definition: Any) -> dict[str, Any] | None:
 
 
 def _drawn(definition: Any, planned: Any) -> dict[str, Any]:
-    drawing = drawn(edges_of(planned))
+    drawing = drawn(edges_of(planned), down=True)
     steps = {step.name: step for step in definition.steps}
     return {"drawing": drawing, "boxes": [{"box": box, "step": steps[box.name]} for box in drawing.boxes]}
 

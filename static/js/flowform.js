@@ -55,8 +55,6 @@ export function stepForm(step) {
   atOnce.checked = Array.isArray(step.depends_on) && !step.depends_on.length;
   if (Array.isArray(step.input)) one("[data-s=input]", form).dataset.list = "yes";
   if (Array.isArray(step.input)) one("[data-s=input]", form).value = step.input.join("\n");
-  const extra = moreOf(readStep(form));
-  one("[data-more]", form).open = extra.length > 0 && extra.length < 4;
   refreshStep(form);
   return form;
 }

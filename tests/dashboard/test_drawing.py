@@ -22,8 +22,17 @@ def test_a_line_that_passes_a_layer_goes_around_its_boxes() -> None:
     drawing = drawn({"a": [], "b": ["a"], "c": ["b", "a"]})
     (long,) = [line for line in drawing.lines if (line.start, line.end) == ("a", "c")]
     (between,) = [box for box in drawing.boxes if box.name == "b"]
-    height = float(long.path.rsplit("H", 1)[0].rsplit(" ", 1)[1])
+    height = float(long.path.rsplit("L", 1)[1].partition("C")[0].split()[1])
     assert not between.y <= height <= between.y + BOX_HEIGHT
+
+
+def test_the_same_goes_down_where_there_is_no_room_beside() -> None:
+    across, down = drawn(DIAMOND), drawn(DIAMOND, down=True)
+    assert len({box.y for box in down.boxes}) == 3
+    assert down.height < across.width
+    assert [line.path[0] for line in down.lines] == ["M"] * 4
+    first = down.boxes[0]
+    assert down.lines[0].path.startswith(f"M{first.x + BOX_WIDTH / 2:g} {first.y + BOX_HEIGHT:g}C")
 
 
 def test_nothing_to_draw_is_an_empty_drawing() -> None:

@@ -108,8 +108,9 @@ function follow() {
   const element = one("[data-stream]", root);
   if (!element) return;
   const ended = element.getAttribute("aria-busy") === "false";
+  const text = element.textContent;
   const view = new StreamView(element, {scroller: element.parentElement, onGap: () => subscription?.refresh()});
-  view.snapshot({attempt: Number(element.dataset.attempt) || null, text: element.textContent, ended: ended ? "completed" : null});
+  view.snapshot({attempt: Number(element.dataset.attempt) || null, text, ended: ended ? "completed" : null});
   if (ended) view.follow(false);
   const subscription = ended ? null : listen(element, view);
   watching = () => {

@@ -88,7 +88,7 @@ function parsed(html) {
   return document.adoptNode(page.body.firstElementChild);
 }
 
-/* Complaints: while one types only of what was touched before, at a save of all */
+/* Complaints come when one saves */
 function complain(problems) {
   clearProblems(form);
   for (const problem of problems) place(form, list, problem);
@@ -110,6 +110,11 @@ async function onInput(event) {
 
 async function save(event) {
   event.preventDefault();
+  const checked = await check();
+  if (checked?.problems.length) {
+    refuse(checked.problems);
+    return;
+  }
   const fields = new FormData(form, event.submitter);
   fields.append("definition", JSON.stringify(read()));
   const button = one("button[type=submit]", form);
@@ -123,9 +128,15 @@ async function save(event) {
     return;
   }
   const error = told?.error ?? {message: "Drover did not answer. Nothing was saved.", detail: {}};
-  complain(error.detail.problems ?? [{message: error.message}]);
-  (one("[data-invalid] :is(input, textarea, select)", form) ?? one("[data-problem-card]")).focus();
-  one("[data-problem-card]").scrollIntoView({block: "nearest"});
+  refuse(error.detail.problems ?? [{message: error.message}]);
+}
+
+/** The focus goes to the first field that is wrong. */
+function refuse(problems) {
+  complain(problems);
+  const field = one("[data-invalid] :is(input, textarea, select)", form);
+  if (field) field.focus();
+  else one("[data-problem-card]").scrollIntoView({block: "nearest"});
 }
 
 /* Steps are added, moved, removed by buttons; the focus goes with them */
