@@ -28,6 +28,9 @@
  *   task:ID   snap {task, text}                              delta {row, text, task, progress, reason,
  *                                                                   end: {status, attempt, length}}
  *   run:ID    snap {run, rows, more}                         delta {rows, gone, progress, run, added, reasons}
+ *             with the filter view=batch, a batch and the page that status, error and cursor name:
+ *             snap {batch, lines: [BatchRow]}                delta {batch, lines, progress}
+ *   batches   snap {batches} (the newest)                    delta {batches} (all of them)
  *   nodes     snap {nodes, pauses}                           delta {nodes} (all of them), {pauses}
  *   models    snap {models}                                  delta {models} (all of them)
  *   notices   snap {notices: []}                             delta {notices: [{level, text}]}
