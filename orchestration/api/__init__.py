@@ -2,11 +2,13 @@
 
 from orchestration.api import (
     agents,
+    batches,
     benchmarks,
     bulk,
     comparisons,
     conversations,
     documents,
+    exports,
     memories,
     model_configs,
     nodes,
@@ -35,6 +37,8 @@ for noun in (
     documents,
     bulk,
     runs,
+    exports,
+    batches,
     workflows,
     conversations,
     turns,

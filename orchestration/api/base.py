@@ -14,16 +14,21 @@ from pydantic import TypeAdapter
 
 from orchestration.api import problems
 from orchestration.api.auth import ApiKeyAuth, SessionAuth
+from orchestration.api.batches import BatchBody, BatchOptions
 from orchestration.api.bodies import StrictParser
 from orchestration.api.schemas import SubmitBody
 from orchestration.api.stream import StreamLine
 from orchestration.api.turns import TurnAgain, TurnEdited, TurnNew
 from orchestration.api.workflow_bodies import DefinitionBody, RunSaved, WorkflowBody
+from orchestration.queries.exports import ExportRow
 
 View = Callable[..., Any]
 _BY_HAND: dict[str, TypeAdapter[Any]] = {
     "SubmitBody": TypeAdapter(SubmitBody),
     "StreamLine": TypeAdapter(StreamLine),
+    "BatchBody": TypeAdapter(BatchBody),
+    "BatchOptions": TypeAdapter(BatchOptions),
+    "ExportRow": TypeAdapter(ExportRow),
     "WorkflowBody": TypeAdapter(WorkflowBody),
     "DefinitionBody": TypeAdapter(DefinitionBody),
     "RunSaved": TypeAdapter(RunSaved),
