@@ -1,11 +1,17 @@
 """One Drover with one fast simulated node for the tests of a file that break nothing for each other."""
 
+import importlib.util
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from orchestration.ollama.simulator import Herd, NodeSpec, run_in_thread
-from tests.e2e.herd import Drover, running_drover
+from tests.conftest import missing
+from tests.e2e.herd import ROOT, Drover, running_drover
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +29,16 @@ def drover(herd: Herd) -> Iterator[Drover]:
     with running_drover() as running:
         running.connect(herd, slots_per_model=32)
         yield running
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the example was installed into, as people install it."""
+    for name in ("pip", "setuptools"):
+        if importlib.util.find_spec(name) is None:
+            missing(name, f"it installs the example; python -m pip install {name}")
+    source, target = tmp_path_factory.mktemp("source") / "extensions", tmp_path_factory.mktemp("installed")
+    shutil.copytree(ROOT / "examples/extensions", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(source)], check=True)
+    return target

@@ -1,9 +1,5 @@
 """A separate package, installed beside real processes: its task type, its agent extension and its router at work."""
 
-import importlib.util
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,26 +7,12 @@ from typing import Any
 import pytest
 
 from orchestration.ollama.simulator import Herd
-from tests.conftest import missing
-from tests.e2e.herd import ROOT, Drover, running_drover, until
+from tests.e2e.herd import Drover, running_drover, until
 
 pytestmark = pytest.mark.processes
 
 TEXT = "\n".join(f"Paragraph {number}: " + "the river rises and falls again. " * 12 for number in range(9))
 PARTS = {"part_chars": 1500}
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the example was installed into, as people install it."""
-    for name in ("pip", "setuptools"):
-        if importlib.util.find_spec(name) is None:
-            missing(name, f"it installs the example; python -m pip install {name}")
-    source, target = tmp_path_factory.mktemp("source") / "extensions", tmp_path_factory.mktemp("installed")
-    shutil.copytree(ROOT / "examples/extensions", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(source)], check=True)
-    return target
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ RECIPES = dict(re.findall(r"^\*\*(.*?)\*\*\n\n```python\n(.*?)^```", SECTION[1],
 
 
 @pytest.fixture(scope="module")
-def drover() -> Iterator[Drover]:
-    """Two nodes with the models of the demo."""
+def drover(installed: Path) -> Iterator[Drover]:
+    """Two nodes with the models of the demo, and the example of extensions."""
     models = ("llama3.2:latest", "codellama:latest", "llama2:latest")
     herd: Herd = run_in_thread(
         [NodeSpec(name=name, models=models, slots=4, vram_gb=48, speed=20.0) for name in ("gpu-a", "gpu-b")]
     )
-    with running_drover() as running:
+    with running_drover(pythonpath=installed) as running:
         running.connect(herd, slots_per_model=4)
         yield running
     herd.stop()
@@ -68,3 +68,10 @@ def test_three_models_each_for_what_it_is_good_at(drover, tmp_path):
     printed = _run("Three models, each for what it is good at", drover, tmp_path).splitlines()
     assert [line.split()[0] for line in printed] == ["codellama:latest", "llama3.2:latest", "llama2:latest"]
     assert [line.split()[1].rstrip(":") for line in printed] == ["code", "review", "documentation"]
+
+
+def test_a_router_of_ones_own_and_what_it_chose(drover, tmp_path):
+    printed = _run("A router of one's own, and what it chose", drover, tmp_path)
+    assert "{'llama2:latest': 1, 'llama3.2:latest': 3}" in printed
+    assert "characters: a fast model" in printed
+    assert "characters: a strong model" in printed
