@@ -9,7 +9,7 @@ from orchestration.payloads.benchmarks import CurvePoint, SaturationCurve
 
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 44, 48, 14, 30
-STEPS = 3
+STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def chart_of(curve: SaturationCurve) -> Chart:
         rate_line=_line(rates),
         wait_line=_line(waits),
         levels=tuple(Mark(x, HEIGHT - BOTTOM + 14, str(level)) for level, x in across.items()),
-        rate_ticks=tuple(Mark(LEFT - 6, _down(share), rate(top_rate * share)) for share in _shares()),
-        wait_ticks=tuple(Mark(WIDTH - RIGHT + 6, _down(share), seconds(top_wait * share)) for share in _shares()),
+        rate_ticks=tuple(Mark(LEFT - 6, _down(share), f"{top_rate * share:g}") for share in _shares()),
+        wait_ticks=tuple(Mark(WIDTH - RIGHT + 6, _down(share), f"{top_wait * share:g} s") for share in _shares()),
         knee=Mark(across[knee], TOP, f"knee at {knee}") if knee in across else None,
     )
 

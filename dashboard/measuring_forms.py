@@ -61,7 +61,7 @@ class CompareForm(_Keyed):
                 label=f"Model {number}", required=required, choices=[("", "—"), *writing]
             )
             self.fields[f"node_{number}"] = forms.ChoiceField(
-                label=f"Node for model {number}", required=False, choices=anywhere
+                label=f"Node {number}", required=False, choices=anywhere
             )
 
     def columns(self) -> list[Any]:

@@ -63,7 +63,10 @@ def detail(request: HttpRequest, run_id: int) -> HttpResponse:
     figure = request.GET.get("figure", "total")
     figure = figure if figure in FIGURES else "total"
     report = found["report"]
-    sure = [drift for drift in report["drifts"] if drift["sure"]]
+    sure = sorted(
+        (drift for drift in report["drifts"] if drift["sure"]),
+        key=lambda drift: (not drift["worse"], -abs(drift["percent"])),
+    )
     context = {
         "benchmark": found,
         "report": report,

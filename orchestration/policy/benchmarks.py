@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 from orchestration.policy.spread import Change, Spread, change, spread_of
 
-SATURATED = 0.2
-"""A step up in concurrency that brings a smaller part of what it could bring is past the knee."""
+SATURATED = 0.85
+"""The lowest level with so much of the highest throughput is the knee."""
 RELOAD_SECONDS = 1.0
 """A measured request that waited longer for its model found it gone."""
 HIGHER_IS_BETTER = {"first_token": False, "prefill": True, "decode": True, "total": True}
@@ -170,11 +169,10 @@ def _curve(model: str, node: str, prompt: str, points: Sequence[Point]) -> Curve
 
 
 def knee(levels: Sequence[tuple[int, float]]) -> int | None:
-    """The last level before a step up brought less than a fifth of what twice the streams could have brought."""
-    for (low, before), (high, after) in pairwise(levels):
-        if before > 0 and (after / before - 1) / (high / low - 1) < SATURATED:
-            return low
-    return None
+    """The lowest level that reaches nearly the best; None where that is the highest: more might do better still."""
+    best = max((total for _, total in levels), default=0.0)
+    found = next((level for level, total in levels if total >= SATURATED * best), None)
+    return None if not levels or found == levels[-1][0] else found
 
 
 def hint(curve: Curve, slots: int) -> str:

@@ -41,7 +41,7 @@ def samples(run_id: int) -> list[Sample]:
     """Every measured request that has ended, in the order asked. What a person cancelled was not measured."""
     tasks = list(Task.objects.filter(run_id=run_id, status__in=ENDED).order_by("position").only(*_OF_TASK))
     attempts = Attempt.objects.filter(task__run_id=run_id, pk__in=[task.attempt_id for task in tasks])
-    times = {pk: rest for pk, *rest in attempts.values_list("pk", "started_at", "ended_at", "inside_seconds")}
+    times = {pk: rest for pk, *rest in attempts.values_list("pk", "first_token_at", "inside_seconds")}
     measured = [task for task in tasks if not task.metadata.get(MARK, {}).get("warm_up", True)]
     return [_sample(task, times.get(task.attempt_id or 0)) for task in measured if not _dropped(task)]
 
@@ -51,14 +51,17 @@ def _dropped(task: Task) -> bool:
 
 
 def _sample(task: Task, times: Sequence[Any] | None) -> Sample:
+    """When it ran is told by Ollama's durations before and after the first token: what Drover itself takes to hand a
+    task over and to write its end down is not the node's."""
     mark = task.metadata[MARK]
-    started, ended, inside = times or (None, None, None)
+    first, inside = times or (None, None)
+    at = first.timestamp() if first else 0.0
     return Sample(
         key=Key(mark["model"], mark["node"], mark["prompt"], mark["concurrency"]),
         repeat=mark["repeat"],
-        ok=task.status == TaskStatus.COMPLETED and started is not None and ended is not None,
-        started=started.timestamp() if started else 0.0,
-        ended=ended.timestamp() if ended else 0.0,
+        ok=task.status == TaskStatus.COMPLETED and first is not None,
+        started=at - (task.prefill_seconds or 0.0),
+        ended=at + (task.decode_seconds or 0.0),
         prompt_tokens=task.prompt_tokens or 0,
         output_tokens=task.output_tokens or 0,
         load_seconds=task.load_seconds or 0.0,

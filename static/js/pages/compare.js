@@ -22,9 +22,10 @@ function dress(answer) {
   const ended = ENDED.has(answer.dataset.status);
   if (!ended && (following.has(id) || following.size >= STREAMS_AT_ONCE)) return;
   output.dataset.dressed = "yes";
+  const text = output.textContent; // the view clears what the server drew
   const view = new StreamView(output, {scroller: output.parentElement, onGap: () => following.get(id)?.refresh()});
-  view.snapshot({text: output.textContent, ended: ended ? answer.dataset.status : null});
   if (ended) view.follow(false);
+  view.snapshot({text, ended: ended ? answer.dataset.status : null});
   else follow(id, answer, view);
 }
 
