@@ -84,3 +84,21 @@ def test_the_task_form_finds_agents_as_one_types(admin: Person, agent: Agent) ->
         {"term": "wri", "app_label": "orchestration", "model_name": "task", "field_name": "agent"},
     )
     assert [row["text"] for row in response.json()["results"]] == ["writer"]
+
+
+def test_an_empty_prompt_says_nothing_unless_none_at_all_was_wanted(admin: Person, agent: Agent) -> None:
+    admin.send("agent_change", agent.pk, name="writer", system_prompt="", **FORM)
+    agent.refresh_from_db()
+    assert agent.system_prompt is None
+    Agent.objects.update(system_prompt="")
+    admin.send("agent_change", agent.pk, name="writer", system_prompt="", **FORM)
+    agent.refresh_from_db()
+    assert agent.system_prompt == ""
+
+
+def test_lists_are_typed_as_words_and_a_schema_as_json(admin: Person, agent: Agent) -> None:
+    fields = {"fallbacks": "mistral:7b, qwen3:8b", "prefer_labels": "fast", "answer_schema": '{"type": "object"}'}
+    admin.send("agent_change", agent.pk, name="writer", **FORM, **fields)
+    agent.refresh_from_db()
+    assert (agent.fallbacks, agent.prefer_labels) == (["mistral:7b", "qwen3:8b"], ["fast"])
+    assert agent.answer_schema == {"type": "object"}

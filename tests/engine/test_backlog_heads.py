@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from orchestration.engine.backlog import heads_of
-from orchestration.models import Node, Task
+from orchestration.engine.backlog import heads_of, waiting_lanes
+from orchestration.models import Lane, Node, Task
 from orchestration.policy.fleet import Head
 
 pytestmark = pytest.mark.usefixtures("redis_server")
@@ -38,3 +38,16 @@ def test_who_was_only_pushed_back_avoids_nothing(only_head: Callable[..., Head],
     Task.objects.update(error_code="", node=None)
     (head,) = heads_of({})(submitted_task.lane_id, submitted_task.priority, 5)
     assert (head.avoid, head.insists) == (None, False)
+
+
+def test_the_node_that_a_task_would_like_is_read_with_the_heads(only_head: Callable[..., Head], node: Node) -> None:
+    assert only_head(prefer_node_id=node.pk).prefer == node.pk
+    assert only_head(prefer_node_id=None).prefer is None
+
+
+def test_a_lane_of_pinned_tasks_names_its_node(submitted_task: Task, node: Node) -> None:
+    (lane,) = waiting_lanes({})
+    assert lane.node is None
+    Lane.objects.update(node=node)
+    (lane,) = waiting_lanes({})
+    assert lane.node == node.pk

@@ -29,3 +29,16 @@ def test_the_model_is_named_where_there_is_one():
 def test_a_model_on_no_node_says_when_patience_ends():
     assert "after 60 s of waiting, in 55 s, a busy model makes room" in _next(Waits.NO_ROOM)
     assert "longer than 60 s" in _next(Waits.NO_ROOM, waited=61.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (Waits.NOT_PULLED, "It starts by itself once gpu-a has the model: ollama pull a:1b"),
+        (Waits.NODE_UNAVAILABLE, "It starts when gpu-a takes work again; it is asked every few seconds."),
+        (Waits.BUSY, "It starts when a slot of gpu-a is free."),
+        (Waits.LOADING, "It starts when a:1b is in memory."),
+    ],
+)
+def test_a_task_that_one_node_may_run_waits_for_that_one(code, words):
+    assert next_step(code, models=["a:1b"], patience=60, waited=1, only="gpu-a") == words

@@ -46,3 +46,9 @@ def test_many_nodes_cost_as_many_queries_as_one(
         make_node(f"gpu-{number}", models=(LLAMA, QWEN), loaded=(LLAMA, QWEN))
     with django_assert_max_num_queries(5):
         assert len(obstacles([LLAMA, QWEN])) == 4
+
+
+def test_only_the_node_that_may_run_it_is_in_the_way(make_node: Callable[..., Node]) -> None:
+    make_node("gpu-a", models=(LLAMA,))
+    other = make_node("gpu-b", models=(LLAMA,))
+    assert [it["node"] for it in obstacles([LLAMA], only=other.pk)] == ["gpu-b"]

@@ -320,3 +320,13 @@ def test_the_longest_keep_alive_holds(plan: Plan, settings: Any) -> None:
     assert loads.begun()[0].keep_alive == timedelta(minutes=30)
     ModelConfig.objects.create(model_name=MODEL, keep_alive_seconds=7200)
     assert loads.begun()[0].keep_alive == timedelta(hours=2)
+
+
+def test_a_load_that_fails_elsewhere_is_no_matter_of_pinned_tasks(
+    submitted_task: Task, node: Node, make_node: Callable[..., Node]
+) -> None:
+    other = make_node("gpu-b")
+    Lane.objects.update(node=other)
+    NodeVariant.objects.create(node=other, model_name=MODEL, num_ctx=4096, load_not_before=NOW + timedelta(seconds=9))
+    assert loads.stranded_lanes(MODEL, 4096, NOW, node_id=node.pk) == []
+    assert loads.stranded_lanes(MODEL, 4096, NOW, node_id=other.pk) == [submitted_task.lane_id]
