@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from orchestration.models import Node, Task
+from orchestration.models import Agent, Node, Task
 from orchestration.ollama.wire import Metrics
+from orchestration.permissions import Actor
 from orchestration.policy.decision import Grant
+from orchestration.policy.states import RunKind
 from orchestration.queue import AttemptJob
 from orchestration.services import attempts, grants
 from orchestration.services.attempts import AttemptResult
+from orchestration.services.specs import TaskSpec
+from orchestration.services.submission import RunPlan, submit_run
 
 MODEL = "llama3.2:latest"
 Give = Callable[..., AttemptJob]
+Answer = Callable[[Task, str], None]
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +72,35 @@ def complete(begin: Give) -> Callable[[Task], None]:
         assert attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result())
 
     return run
+
+
+@pytest.fixture
+def answer(begin: Give) -> Answer:
+    def run(task: Task, output: str) -> None:
+        job = begin(task)
+        assert attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result(output=output))
+
+    return run
+
+
+@pytest.fixture
+def workflow(agent: Agent, node: Node, as_bob: Actor) -> Callable[..., list[Task]]:
+    """Steps given as (name, prompt, fields); ``template`` gets the prompt."""
+
+    def make(*given: tuple[str, str, dict[str, Any]], inputs: dict[str, Any] | None = None, **plan: Any) -> list[Task]:
+        specs = [
+            TaskSpec(
+                type="generate",
+                step=name,
+                input=text,
+                needs=fields.get("needs", ()),
+                after=fields.get("after", ()),
+                template={"input": text, **fields["template"]} if "template" in fields else None,
+            )
+            for name, text, fields in given
+        ]
+        run_plan = RunPlan(kind=RunKind.WORKFLOW, inputs=inputs or {}, **plan)
+        run = submit_run(actor=as_bob, agent=agent, specs=specs, plan=run_plan)
+        return list(run.tasks.order_by("position"))
+
+    return make

@@ -12,13 +12,12 @@ from orchestration.errors import Conflict, Refused
 from orchestration.models import Agent, Node, Run, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import RunKind
-from orchestration.services import attempts, setbacks, steps, tasks
+from orchestration.services import setbacks, steps, tasks
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
-from tests.services.conftest import Give, result
+from tests.services.conftest import Answer, Give
 
 Complete = Callable[[Task], None]
-Answer = Callable[[Task, str], None]
 
 
 def _fresh(task: Task) -> Task:
@@ -28,38 +27,6 @@ def _fresh(task: Task) -> Task:
 def _fail(begin: Give, task: Task) -> None:
     job = begin(task)
     setbacks.fail(attempt_id=job.attempt_id, token=job.token, error=Refused("bad option", status=400))
-
-
-@pytest.fixture
-def answer(begin: Give) -> Answer:
-    def run(task: Task, output: str) -> None:
-        job = begin(task)
-        assert attempts.complete(attempt_id=job.attempt_id, token=job.token, result=result(output=output))
-
-    return run
-
-
-@pytest.fixture
-def workflow(agent: Agent, node: Node, as_bob: Actor) -> Callable[..., list[Task]]:
-    """Steps given as (name, prompt, fields); ``template`` gets the prompt."""
-
-    def make(*given: tuple[str, str, dict[str, Any]], inputs: dict[str, Any] | None = None, **plan: Any) -> list[Task]:
-        specs = [
-            TaskSpec(
-                type="generate",
-                step=name,
-                input=text,
-                needs=fields.get("needs", ()),
-                after=fields.get("after", ()),
-                template={"input": text, **fields["template"]} if "template" in fields else None,
-            )
-            for name, text, fields in given
-        ]
-        run_plan = RunPlan(kind=RunKind.WORKFLOW, inputs=inputs or {}, **plan)
-        run = submit_run(actor=as_bob, agent=agent, specs=specs, plan=run_plan)
-        return list(run.tasks.order_by("position"))
-
-    return make
 
 
 def _promote() -> int:
@@ -284,125 +251,3 @@ def test_a_retried_step_is_filled_in_anew(workflow: Any, answer: Answer, begin: 
     _fail(begin, two)
     assert tasks.retry(actor=as_bob, task_id=two.pk).status == "pending"
     assert _fresh(two).input == "first"
-
-
-# Fan-out --------------------------------------------------------------------------------------------------------------
-
-
-def _fan(parallel: int | None = None, **fields: Any) -> tuple[tuple[str, str, dict[str, Any]], ...]:
-    template = {"names": {"list": 0}, "for_each": "{{list}}", "parallel": parallel, **fields}
-    return (
-        ("list", "x", {}),
-        ("each", "{{index}}: {{item}}", {"needs": [0], "template": template}),
-        (
-            "join",
-            "{{each}} {{steps.each.outputs}}",
-            {"needs": [1], "template": {"names": {"each": 1, "steps.each.outputs": 1}}},
-        ),
-    )
-
-
-def test_a_fan_out_makes_one_task_of_each_item_and_joins_their_answers(workflow: Any, answer: Answer) -> None:
-    first, each, last = workflow(*_fan())
-    answer(first, '["a", "b", "c"]')
-    _promote()
-    items = list(each.items.order_by("pk"))
-    assert [(item.step, item.input, item.status) for item in items] == [
-        ("each[1]", "1: a", "pending"),
-        ("each[2]", "2: b", "pending"),
-        ("each[3]", "3: c", "pending"),
-    ]
-    for item in reversed(items):
-        answer(item, item.input.upper())
-        _promote()
-    assert (_fresh(each).status, _fresh(each).output) == ("completed", "1: A\n\n2: B\n\n3: C")
-    assert _fresh(last).input == '1: A\n\n2: B\n\n3: C ["1: A", "2: B", "3: C"]'
-
-
-def test_a_fan_out_runs_so_many_items_at_once(workflow: Any, answer: Answer) -> None:
-    first, each, _ = workflow(*_fan(parallel=2))
-    answer(first, "- a\n- b\n- c")
-    _promote()
-    one, two, three = each.items.order_by("pk")
-    assert [item.status for item in (one, two, three)] == ["pending", "pending", "blocked"]
-    answer(one, "x")
-    _promote()
-    assert _fresh(three).status == "pending"
-
-
-def test_failed_items_fail_the_step_by_name_and_a_retry_does_them_again(
-    workflow: Any, answer: Answer, begin: Give, as_bob: Actor
-) -> None:
-    first, each, last = workflow(*_fan())
-    answer(first, '["a", "b"]')
-    _promote()
-    one, two = each.items.order_by("pk")
-    answer(one, "fine")
-    _fail(begin, two)
-    _promote()
-    assert (_fresh(each).status, _fresh(each).error) == ("failed", "1 of 2 items did not complete: each[2]")
-    assert _fresh(last).status == "cancelled"
-    assert tasks.retry(actor=as_bob, task_id=each.pk).status == "blocked"
-    assert (_fresh(one).status, _fresh(two).status) == ("completed", "pending")
-    answer(two, "now")
-    _promote()
-    assert (_fresh(each).status, _fresh(each).output) == ("completed", "fine\n\nnow")
-
-
-def test_an_item_done_again_takes_its_step_with_it(workflow: Any, answer: Answer, begin: Give, as_bob: Actor) -> None:
-    first, each, _ = workflow(*_fan())
-    answer(first, '["a", "b"]')
-    _promote()
-    one, two = each.items.order_by("pk")
-    answer(one, "fine")
-    _fail(begin, two)
-    _promote()
-    tasks.retry(actor=as_bob, task_id=two.pk)
-    assert _fresh(each).status == "blocked"
-    answer(_fresh(two), "now")
-    _promote()
-    assert (_fresh(each).status, _fresh(each).output) == ("completed", "fine\n\nnow")
-
-
-def test_items_are_cancelled_with_their_step_which_stays_until_they_have_ended(
-    workflow: Any, answer: Answer, begin: Give, as_bob: Actor
-) -> None:
-    first, each, _ = workflow(*_fan())
-    answer(first, '["a", "b"]')
-    _promote()
-    one, two = each.items.order_by("pk")
-    begin(one)
-    tasks.cancel(actor=as_bob, task_id=each.pk)
-    assert _fresh(one).cancel_requested_at is not None
-    assert (_fresh(two).status, _fresh(each).status) == ("cancelled", "cancelled")
-    with pytest.raises(Conflict):
-        tasks.delete_ended(actor=as_bob, task_ids=[each.pk])
-
-
-def test_an_empty_list_is_no_mistake(workflow: Any, answer: Answer) -> None:
-    first, each, last = workflow(*_fan())
-    answer(first, "[]")
-    _promote()
-    assert (_fresh(each).status, _fresh(each).output, _fresh(last).status) == ("completed", "", "pending")
-
-
-def test_too_long_a_list_fails_with_its_number(workflow: Any, answer: Answer) -> None:
-    first, each, _ = workflow(*_fan(most=2))
-    answer(first, "[1, 2, 3]")
-    _promote()
-    assert (_fresh(each).status, _fresh(each).error) == ("failed", "The list has 3 items; at most 2 are taken.")
-
-
-def test_a_run_has_no_more_steps_than_it_may(workflow: Any, answer: Answer) -> None:
-    first, each, _ = workflow(*_fan(), max_steps=4)
-    answer(first, "[1, 2]")
-    _promote()
-    assert "more than the 4 that the run may have" in _fresh(each).error
-
-
-def test_items_of_objects_have_fields(workflow: Any, answer: Answer) -> None:
-    template = {"names": {"list": 0}, "for_each": "{{list}}"}
-    first, each = workflow(("list", "x", {}), ("each", "{{item.city}}", {"needs": [0], "template": template}))
-    answer(first, '```json\n[{"city": "Rome"}]\n```')
-    _promote()
-    assert each.items.get().input == "Rome"
