@@ -8,6 +8,7 @@ import pytest
 from dashboard.settings import Environment
 from orchestration import errors
 from orchestration.api import api
+from orchestration.cli.main import commands as cli_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +54,12 @@ def test_every_setting_is_in_the_readme(name):
 @pytest.mark.parametrize("name", _commands())
 def test_every_command_is_in_the_readme(name):
     assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("name", cli_commands())
+def test_every_command_of_the_command_line_is_in_the_readme(name):
+    section = README.partition("\n## Command line\n")[2].partition("\n## ")[0]
+    assert re.search(rf"`{name}[ `]", section)
 
 
 @pytest.mark.parametrize("code", sorted(_error_codes()))
