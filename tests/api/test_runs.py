@@ -52,3 +52,9 @@ def test_a_stranger_does_not_cancel_a_run(dave_api: ApiClient, submit: Callable[
 def test_a_run_that_does_not_exist_is_404(bob_api: ApiClient) -> None:
     refusal(bob_api.get("runs/7"), 404, "not_found")
     refusal(bob_api.post("runs/7/cancel"), 404, "not_found")
+
+
+def test_only_how_far_a_run_is_costs_no_tasks(bob_api: ApiClient, finished: Task) -> None:
+    answer = bob_api.get(f"runs/{finished.run_id}?tasks=false").json()
+    assert (answer["status"], answer["counts"]["completed"]) == ("completed", 1)
+    assert not {"tasks", "results"} & set(answer)
