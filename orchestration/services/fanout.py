@@ -17,7 +17,7 @@ _COPIED = (
     *("run_id", "position", "owner_id", "agent_id", "agent_name", "lane_id", "type", "priority", "share", "tags"),
     *("line_at", "own_max_tries", "max_tries", "model_name", "timeout_seconds", "keep_alive_seconds"),
     *("system_prompt", "input", "messages", "parameters", "options", "format", "tools", "think", "metadata", "images"),
-    *("fallbacks", "routing_reason", "prefer_node_id"),
+    *("fallbacks", "routing_reason", "prefer_node_id", "extension", "passages", "passages_note"),
 )
 
 
@@ -58,7 +58,7 @@ def _check_number(task: Task, count: int) -> None:
 
 
 def _item(task: Task, template: Mapping[str, Any], item: Any, index: int) -> Task:
-    kept = {name: template[name] for name in ("input", "messages", "system", "names") if name in template}
+    kept = {name: template[name] for name in ("input", "messages", "system", "names", "documents") if name in template}
     return Task(
         **{name: getattr(task, name) for name in _COPIED},
         parent=task,

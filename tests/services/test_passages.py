@@ -1,5 +1,7 @@
 """From documents to what a model reads: all of them, the nearest by embedding, or the nearest by words."""
 
+from dataclasses import replace
+
 import pytest
 from django.utils import timezone
 
@@ -7,9 +9,10 @@ from orchestration import queries
 from orchestration.errors import InvalidInput, Unprocessable
 from orchestration.models import Agent, NodeModel, OllamaModel, Run, Task
 from orchestration.policy.passages import asked, read
-from orchestration.policy.states import TaskStatus
+from orchestration.policy.states import RunKind, TaskStatus
 from orchestration.services import documents, steps, tasks
 from orchestration.services.passages import question_of
+from orchestration.services.submission import RunPlan, submit_run
 from orchestration.services.tasks import TaskSpec
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +141,20 @@ def test_a_question_that_quotes_an_earlier_step_is_compared_by_words_when_it_is_
     assert two.input == "Where does krill {{step1}} live?"
     assert [item["heading"] for item in two.passages] == ["Part 2"]
     assert "no question to embed" in two.passages_note
+
+
+def test_each_item_of_a_fan_out_gets_the_passages_nearest_to_it(as_bob, agent, node):
+    template = {"input": "Where do {{item}} live?", "for_each": '["krill", "gulls"]'}
+    spec = TaskSpec(
+        type="generate", input="Where do {{item}} live?", template=template, context_tokens=256, step="each"
+    )
+    first = TaskSpec(type="generate", input="Begin.", step="begin")
+    specs = [first, replace(spec, needs=[0], context=[{"text": LONG}])]
+    run = submit_run(actor=as_bob, agent=agent, specs=specs, plan=RunPlan(kind=RunKind.WORKFLOW))
+    finish(run.tasks.get(step="begin"))
+    steps.promote(now=timezone.now())
+    found = {task.input: [item["heading"] for item in task.passages] for task in Task.objects.exclude(parent=None)}
+    assert found == {"Where do krill live?": ["Part 2"], "Where do gulls live?": ["Part 3"]}
 
 
 def test_placeholders_in_documents_stay_text(as_bob, agent, node):
