@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestration.ollama.simulator import Herd, NodeSpec, run_in_thread
+from tests.e2e.accessibility import serious
 from tests.e2e.herd import ENDED, Drover, running_drover, until
 
 pytestmark = pytest.mark.processes
@@ -207,7 +208,7 @@ PAGES = (
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1440, 390])
-async def test_no_page_violates_the_content_policy_or_is_wider_than_the_screen(
+async def test_no_page_keeps_people_out_violates_the_content_policy_or_is_wider_than_the_screen(
     page: Any, drover: Drover, width: int
 ) -> None:
     name = f"pages at {width}"
@@ -221,3 +222,4 @@ async def test_no_page_violates_the_content_policy_or_is_wider_than_the_screen(
         await page.wait_for_selector("h1")
         assert page.said == [], path
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert await serious(page) == [], path
