@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
+from orchestration import extensions
 from orchestration.admin.base import LongAdmin, ServiceAdmin, actor_of
 from orchestration.admin.display import age, as_json, column, link, listed, moment, seconds, task_state, text
 from orchestration.admin.forms import RefusableForm, WordsField
@@ -69,7 +70,7 @@ class TypeFilter(admin.SimpleListFilter):
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(kind, kind) for kind in TaskType]
+        return [(kind, kind) for kind in [*TaskType, *extensions.task_types()]]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Task]") -> "QuerySet[Task]":
         return queryset.filter(type=self.value()) if self.value() else queryset

@@ -33,6 +33,7 @@ from orchestration.engine.handles import Handle, StopReason
 from orchestration.engine.leases import Profile
 from orchestration.engine.rq_bookkeeping import Books
 from orchestration.engine.streams import Streams
+from orchestration.extensions import isolation
 from orchestration.queue import QUEUES
 
 log = logging.getLogger(__name__)
@@ -115,8 +116,8 @@ class StreamWorker(BaseWorker):
 
     @property
     def left_behind(self) -> bool:
-        """True when an ordinary job still occupies a thread, which Python would wait for."""
-        return self._streams.busy_threads > 0
+        """True when an ordinary job or an extension still occupies a thread, which Python would wait for."""
+        return self._streams.busy_threads > 0 or isolation.left_behind() > 0
 
     @property
     def healthy(self) -> bool:

@@ -63,6 +63,7 @@ _NEEDED_TO_START = (
     *("task__status", "task__token", "task__cancel_requested_at", "task__type", "task__input", "task__messages"),
     *("task__system_prompt", "task__images", "task__options", "task__format", "task__tools", "task__think"),
     *("task__keep_alive_seconds", "task__timeout_seconds", "task__agent_name", "task__extension", "task__parameters"),
+    "task__passages",
 )
 _NEEDED_TO_COMPLETE = (
     *("token", "node_id", "model_name", "num_ctx", "started_at"),
