@@ -171,8 +171,8 @@ const composer = new Composer(one("[data-composer]"), {
 /** What was said stands there before the server has answered. */
 function showAtOnce(text) {
   const bubble = make("div", {class: "said__bubble"}, make("div", {class: "said__text"}, text));
-  const item = make("li", {class: "turn turn--sending"}, make("article", {class: "said", "aria-label": "Message, being sent"}, bubble));
-  one(".turns", scroll).append(item);
+  const item = make("li", {class: "talk__turn talk__turn--sending"}, make("article", {class: "said", "aria-label": "Message, being sent"}, bubble));
+  one(".talk", scroll).append(item);
   toEnd();
   return item;
 }
@@ -206,18 +206,25 @@ live.subscribe(`conversation:${page.dataset.conversation}`, {
 
 jump.querySelector("button").addEventListener("click", () => (writing ? writing.view.jump() : toEnd()));
 scroll.addEventListener("scroll", () => !writing && show(jump, !isAtEnd()), {passive: true});
-one("[data-details]").addEventListener("click", ({currentTarget}) => {
-  const open = one("[data-side]").toggleAttribute("data-open");
-  attr(currentTarget, "aria-expanded", String(open));
-});
+
+/* On a narrow screen the details lie over the conversation. */
+function details(open) {
+  const side = one("[data-side]");
+  const was = side.hasAttribute("data-open");
+  side.toggleAttribute("data-open", open);
+  attr(one("[data-details]"), "aria-expanded", String(open));
+  if (open) one("[data-details-close]").focus();
+  else if (was) one("[data-details]").focus();
+}
+
+one("[data-details]").addEventListener("click", () => details(true));
+one("[data-details-close]").addEventListener("click", () => details(false));
+one(".chat__main").addEventListener("pointerdown", () => one("[data-side]").hasAttribute("data-open") && details(false));
 
 bind({
   End: () => (writing ? writing.view.jump() : toEnd()),
   f: () => writing && (writing.view.following ? writing.view.follow(false) : writing.view.jump()),
-  Escape: () => {
-    one("[data-side]").removeAttribute("data-open");
-    attr(one("[data-details]"), "aria-expanded", "false");
-  },
+  Escape: () => details(false),
 });
 
 const picker = one("[data-picker]");
