@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.policy.kinds import LONG_TOKENS, Kind, find, named
@@ -128,17 +128,20 @@ def test_keys_are_understood_in_the_words_that_people_use(key: str, kind: str) -
     assert named(key) == kind
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=40).map(" ".join))
 def test_words_that_only_contain_others_say_nothing(text: str) -> None:
     assert kinds(text) == []
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_a_fenced_block_is_found_wherever_it_stands(before: str, after: str) -> None:
     text = f"{before.replace('`', ' ').replace('~', ' ')}\n```rust\nlet x = 1;\n```\n{after}"
     assert Kind.CODE in kinds(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_any_text_has_kinds_in_their_order_each_once_with_a_reason(text: str) -> None:
     found = find([text], task_type="chat")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.policy.kinds import Found, find
@@ -238,6 +238,7 @@ def test_an_agent_does_not_fall_back_to_what_it_may_not_use() -> None:
 NAMES = st.sampled_from(["a:1b", "b:1b", "c:1b", "d:1b", "B:1B", ""])
 
 
+@settings(deadline=None)
 @given(
     st.lists(NAMES.filter(bool), min_size=1, max_size=3),
     st.lists(NAMES, max_size=6),
