@@ -28,6 +28,7 @@
  *   task:ID   snap {task, text}                              delta {row, text, task, progress, reason,
  *                                                                   end: {status, attempt, length}}
  *   run:ID    snap {run, rows, more}                         delta {rows, gone, progress, run, added, reasons}
+ *   conversation:ID  snap {conversation, memories}       delta either of them (whole); texts: task:ID of its turns
  *             with the filter view=batch, a batch and the page that status, error and cursor name:
  *             snap {batch, lines: [BatchRow]}                delta {batch, lines, progress}
  *   batches   snap {batches} (the newest)                    delta {batches} (all of them)
