@@ -11,6 +11,8 @@ const STREAMS_AT_ONCE = 24; // a socket holds 32 subscriptions
 const page = one("[data-page=comparison]");
 const following = new Map();
 
+/* Rows are drawn again while others of their answers are written: elements are looked up, never kept. */
+const answerOf = (id) => one(`[data-task="${id}"]`, page);
 const rowOf = (element) => element.closest("[data-region]").dataset.region;
 const around = soon(() => refresh("acts", "wins"), 500);
 
@@ -24,29 +26,30 @@ function dress(answer) {
   output.dataset.dressed = "yes";
   const text = output.textContent; // the view clears what the server drew
   const view = new StreamView(output, {scroller: output.parentElement, onGap: () => following.get(id)?.refresh()});
-  if (ended) view.follow(false);
   view.snapshot({text, ended: ended ? answer.dataset.status : null});
-  else follow(id, answer, view);
+  if (ended) view.follow(false);
+  else follow(id, view);
 }
 
-function follow(id, answer, view) {
+function follow(id, view) {
   const subscription = live.subscribe(`task:${id}`, {
     onSnap({task, text}) {
       view.snapshot(text);
-      setState(answer, task.state);
-      if (text.ended) end(id, answer);
+      setState(answerOf(id), task.state);
+      if (text.ended) end(id);
     },
     onDelta({text, row, progress, end: last}) {
       if (text) view.frame(text);
-      if (row) setState(answer, row.state);
-      if (progress) setState(answer, progress[0][2]);
-      if (last && view.end(last)) end(id, answer);
+      if (row) setState(answerOf(id), row.state);
+      if (progress) setState(answerOf(id), progress[0][2]);
+      if (last && view.end(last)) end(id);
     },
   });
   following.set(id, subscription);
 }
 
-function end(id, answer) {
+function end(id) {
+  const answer = answerOf(id);
   following.get(id)?.close();
   following.delete(id);
   answer.dataset.status = "ended";
@@ -59,10 +62,10 @@ function end(id, answer) {
 /** Rows of answers that are not followed, because there are too many of them. */
 function takeRows(rows) {
   for (const row of rows) {
-    const answer = one(`[data-task="${row.id}"]`, page);
+    const answer = answerOf(row.id);
     if (!answer || following.has(String(row.id)) || ENDED.has(answer.dataset.status)) continue;
     setState(answer, row.state);
-    if (ENDED.has(row.status) && answer.dataset.status !== "ended") end(String(row.id), answer);
+    if (ENDED.has(row.status) && answer.dataset.status !== "ended") end(String(row.id));
     else dress(answer);
   }
 }
