@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 from orchestration.engine.embeddings import vectors_of
 from orchestration.engine.requests import common_arguments, think_of
-from orchestration.engine.talks import Talk, measured, storable
+from orchestration.engine.talks import Talk, measured
 from orchestration.engine.writer import Writer
 from orchestration.errors import ExtensionFailed
 from orchestration.extensions import Answer
 from orchestration.ollama import wire
 from orchestration.policy.context import check_options
+from orchestration.policy.storing import storable
 from orchestration.services.work import AttemptWork
 
 T = TypeVar("T")

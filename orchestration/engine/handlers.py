@@ -9,12 +9,13 @@ from django.conf import settings
 from orchestration import extensions
 from orchestration.engine.checker import Checker
 from orchestration.engine.contexts import Calls, Context
-from orchestration.engine.talks import Talk, storable
+from orchestration.engine.talks import Talk
 from orchestration.engine.writer import Writer
 from orchestration.errors import ExtensionFailed, InvalidAnswer
 from orchestration.extensions.isolation import apart
 from orchestration.ollama import wire
 from orchestration.policy.states import Phase
+from orchestration.policy.storing import storable
 from orchestration.policy.vectors import problem_of
 from orchestration.services.attempts import AttemptResult
 

@@ -1,18 +1,20 @@
 """An agent's own extension around its calls: what it changes before, and after."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 
-from orchestration.engine.talks import Talk, storable
+from orchestration.engine.talks import Talk
 from orchestration.errors import ExtensionFailed, InvalidInput
 from orchestration.extensions import AgentExtension, Answer, ModelCall, agent_extension
 from orchestration.extensions.isolation import apart, called
 from orchestration.policy.context import check_options
 from orchestration.policy.states import TaskType
+from orchestration.policy.storing import all_storable, storable
 from orchestration.policy.vectors import problem_of
 from orchestration.services.attempts import AttemptResult
 
@@ -88,15 +90,18 @@ def _problem_of_call(call: Any) -> str:
 def _apply(talk: Talk, call: ModelCall, changed: ModelCall, what: str) -> None:
     """The context stays as granted."""
     try:
-        options = check_options({**changed.options, "num_ctx": talk.work.num_ctx})
+        options = check_options({**all_storable(changed.options), "num_ctx": talk.work.num_ctx})
+        messages = json.loads(json.dumps(all_storable(list(changed.messages))))
     except InvalidInput as error:
         raise ExtensionFailed(f"{what}: before() gave options: {error.message}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ExtensionFailed(f"{what}: before() gave messages that JSON cannot say: {error}") from error
     talk.work = replace(
         talk.work,
-        prompt=changed.prompt,
-        inputs=list(changed.inputs),
-        messages=[dict(message) for message in changed.messages],
-        system=changed.system,
+        prompt=storable(changed.prompt),
+        inputs=[storable(text) for text in changed.inputs],
+        messages=messages,
+        system=storable(changed.system),
         options=options if dict(changed.options) != dict(call.options) else talk.work.options,
     )
 

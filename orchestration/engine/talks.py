@@ -11,6 +11,7 @@ from orchestration.engine import requests
 from orchestration.engine.feeds import Feed
 from orchestration.ollama import wire
 from orchestration.ollama.client import OllamaClient
+from orchestration.policy.storing import storable
 from orchestration.services.attempts import AttemptResult
 from orchestration.services.work import AttemptWork
 
@@ -88,11 +89,6 @@ class Talk:
             done_reason=last.done_reason if last else None,
             request=self.request,
         )
-
-
-def storable(text: str) -> str:
-    """PostgreSQL takes neither zero characters nor halves of surrogate pairs, and some model will write them."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def measured(last: wire.Chunk | None, feed: Feed) -> wire.Metrics:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from orchestration.errors import DroverError, ExtensionFailed
+from orchestration.policy.storing import storable
 
 log = logging.getLogger(__name__)
 
@@ -119,14 +120,22 @@ def _settle(outcome: "Future[T]", function: Callable[[], T], what: str) -> None:
 
 def _translated(error: BaseException, what: str) -> BaseException:
     if isinstance(error, DroverError):
+        error.message = storable(error.message)
         return error
     if isinstance(error, asyncio.CancelledError):
         return ExtensionFailed(f"{what} stopped itself.")
     log.error("%s failed", what, exc_info=error)
-    words = f"{what} failed: {type(error).__name__}: {error}"
+    words = storable(f"{what} failed: {type(error).__name__}: {_said(error)}")
     failure = ExtensionFailed(words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…")
     failure.__cause__ = error
     return failure
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "it cannot say what"
 
 
 def _check_room(what: str) -> None:

@@ -16,6 +16,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from orchestration.errors import InvalidInput
+from orchestration.policy.storing import storable
 
 LARGEST = 64 * 1024
 """Characters of JSON."""
@@ -121,7 +122,7 @@ def problem_of_value(value: Any, schema: Mapping[str, Any]) -> str:
         error = best_match(validator.iter_errors(value))
     except RecursionError:
         return "Its schema refers to itself without end."
-    return "" if error is None else f"{_place(error.absolute_path)}: {_cut(_words(error))}."
+    return "" if error is None else storable(f"{_place(error.absolute_path)}: {_cut(_words(error))}.")
 
 
 def _refuse(name: str) -> Any:

@@ -74,6 +74,11 @@ def test_texts_of_an_embedding_can_be_changed(around, gpu):
         ("def before(self, call): return replace(call, prompt=3)", "whose prompt or system is no text"),
         ("def before(self, call): return replace(call, messages=['hi'])", "whose messages are not objects"),
         ("def before(self, call): return replace(call, inputs=[1])", "whose inputs are not texts"),
+        (
+            "def before(self, call): return replace(call, messages=[{'role': 'user', 'content': b'x'}])",
+            "messages that JSON cannot say",
+        ),
+        ("def before(self, call): raise ValueError('zero \\0 and half \\ud800')", "zero  and half ?"),
         ("def before(self, call): return replace(call, options={'num_gpu': 1})", "num_gpu would make the node"),
         ("async def before(self, call): raise SystemExit(1)", "SystemExit: 1"),
         ("def after(self, call, answer): return answer.text", "after() gave str, not an answer"),

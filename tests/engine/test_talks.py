@@ -1,14 +1,10 @@
-"""What a talk with a node leaves: words that can be stored, and figures that are true."""
+"""What a talk with a node leaves: figures that are true."""
 
 from datetime import timedelta
 
 from orchestration.engine.feeds import Feed
-from orchestration.engine.talks import measured, storable
+from orchestration.engine.talks import measured
 from orchestration.ollama import wire
-
-
-def test_characters_no_database_takes_are_left_out():
-    assert storable("a\0b\ud800c🦙") == "ab?c🦙"
 
 
 def test_counts_the_server_leaves_out_are_filled_from_what_was_seen():

@@ -33,6 +33,18 @@ def test_whatever_is_raised_becomes_one_error(error):
         within(5, fail, what="It")
 
 
+def test_an_error_that_cannot_be_put_into_words_is_told_by_its_name():
+    class Speechless(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def fail():
+        raise Speechless
+
+    with pytest.raises(ExtensionFailed, match="Speechless: it cannot say what"):
+        within(5, fail, what="It")
+
+
 def test_errors_of_drovers_own_tree_are_passed_on():
     def refuse():
         raise Unprocessable("not this one")

@@ -91,5 +91,9 @@ def test_places_in_lists_are_numbered():
     assert problem_of_value({"rows": [1, "two"]}, schema).startswith("rows[1]: ")
 
 
+def test_names_from_the_answer_can_be_stored():
+    assert problem_of_text('{"a\\u0000\\ud800": 1}', {"additionalProperties": {"type": "string"}}).startswith("a?: ")
+
+
 def test_a_schema_without_end_is_a_problem_and_no_crash():
     assert "without end" in problem_of_value(1, {"$ref": "#"})
