@@ -17,6 +17,7 @@ DEEDS = {
     "task.edited": "changed",
     "task.deleted": "deleted",
     "run.cancelled": "cancelled",
+    "comparison.voted": "voted on",
     "agent.created": "made the agent",
     "agent.changed": "changed the agent",
     "agent.deleted": "deleted the agent",

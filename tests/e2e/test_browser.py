@@ -145,6 +145,8 @@ PAGES = (
     "/tasks/{task}",
     "/new",
     "/new?from=task:{task}",
+    "/compare",
+    "/bench",
     "/agents",
     "/agents/new",
     "/agents/1",
