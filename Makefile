@@ -88,6 +88,7 @@ bench: setup-dev ## measure the worker, the way to the first token, tasks a seco
 bench-long: setup-dev ## what takes many minutes: beside other schedulers in real time, and under random kills
 	$(BIN)/python manage.py bench_fleet
 	$(BIN)/python manage.py bench_chaos
+	$(BIN)/python manage.py bench_batch
 
 lock: setup-dev ## choose versions anew: writes requirements/*.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
