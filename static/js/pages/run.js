@@ -24,24 +24,29 @@ function take(row) {
   if (before && row.version < before.version) return;
   rows.set(row.id, row);
   if (before && before.version === row.version && before.state === row.state) return;
-  mark(row.id, row.state);
+  const moved = mark(row.id, row.state);
+  if (before || moved) redraw();
+  if (!before && moved && chosenId() === row.id) refresh("drawer");
   if (!before) return;
-  redraw();
   if (chosenId() === row.id && (before.status !== row.status || before.attempts !== row.attempts)) refresh("drawer");
   if (chosenId() === row.parent_id) refresh("drawer");
   if (before.status !== row.status && !row.parent_id) announce(row);
 }
 
-/** The icon and the colour at once; the rest when the server has drawn it again. */
+/** The icon and the colour at once; the rest when the server has drawn it again. True where something changed. */
 function mark(id, state) {
+  let moved = false;
+  if (one(`[data-step="${id}"] .ring`, root)) return moved; // a fan-out does what its items do
   for (const element of all(`[data-step="${id}"]`, root)) {
     if (element.dataset.state === state) continue;
+    moved = true;
     attr(element, "data-state", state);
     const icon = element.querySelector("svg.i");
     if (icon) setIcon(icon, state in STATES ? state : "circle");
     put(field(element, "word"), STATES[state] ?? state);
   }
   if (chosenId() === id) setState(one('[data-f="drawer-state"]', root), state);
+  return moved;
 }
 
 function announce(row) {
@@ -58,9 +63,9 @@ function progress(lines) {
 
 live.subscribe(`run:${root.dataset.runId}`, {
   onSnap(snap) {
-    const known = rows.size > 0;
+    const again = rows.size > 0;
     snap.rows.forEach(take);
-    if (known) redraw();
+    if (again || snap.run.status !== root.dataset.status) redraw();
   },
   onDelta(delta) {
     if (delta.progress) progress(delta.progress);
