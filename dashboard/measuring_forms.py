@@ -60,9 +60,7 @@ class CompareForm(_Keyed):
             self.fields[f"model_{number}"] = forms.ChoiceField(
                 label=f"Model {number}", required=required, choices=[("", "—"), *writing]
             )
-            self.fields[f"node_{number}"] = forms.ChoiceField(
-                label=f"Node {number}", required=False, choices=anywhere
-            )
+            self.fields[f"node_{number}"] = forms.ChoiceField(label=f"Node {number}", required=False, choices=anywhere)
 
     def columns(self) -> list[Any]:
         """The fields, model and node together."""
