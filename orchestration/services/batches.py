@@ -46,6 +46,12 @@ class BatchRequest:
     skip_done: bool = False
     allow_missing_models: bool = False
 
+    @property
+    def name(self) -> str:
+        """Its title, else the file that it comes from or what its rows have in common; empty where that is nothing."""
+        lines = (line.strip() for line in self.template.splitlines())
+        return self.title or self.source or next(filter(None, lines), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -120,7 +126,7 @@ def dry_run(*, actor: Actor, batch: BatchRequest) -> Run:
     """The first five rows as a small batch of their own. They do not count as done afterwards."""
     _, calls = _calls(batch, DRY_ROWS)
     calls = [Call(replace(call.spec, content_hash=""), call.rows) for call in calls]
-    named = replace(batch, title=f"Dry run: {batch.title or batch.source or calls[0].rows[0].prompt.strip()}")
+    named = replace(batch, title=f"Dry run: {batch.name or calls[0].rows[0].prompt.strip()}")
     return _submit(actor, named, calls, dry_run=True)
 
 
@@ -157,7 +163,7 @@ def _submit(
     runs.check_limits(max_parallel=batch.max_parallel, stop_failed_percent=batch.stop_failed_percent)
     plan = RunPlan(
         kind=RunKind.BATCH,
-        title=batch.title or batch.source,
+        title=batch.name,
         max_parallel=batch.max_parallel,
         stop_failed_percent=None if dry_run else batch.stop_failed_percent,
         spec=_spec(batch, calls, ranges(skipped), dry_run),

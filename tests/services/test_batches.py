@@ -255,3 +255,15 @@ def test_calls_that_embedded_the_same_rows_are_skipped(as_bob, embeddings, setti
     run = batches.submit(actor=as_bob, batch=embeddings(10, skip_done=True))
     assert run.spec["skipped"] == [[1, 4]]
     assert run.spec["rows"] == 6
+
+
+@pytest.mark.parametrize(
+    ("fields", "title"),
+    [
+        ({"title": "Words", "source": "a.csv", "template": "Say {{text}}"}, "Words"),
+        ({"source": "a.csv", "template": "Say {{text}}"}, "a.csv"),
+        ({"template": "\n Say {{text}}\nplease"}, "Say {{text}}"),
+    ],
+)
+def test_a_batch_without_a_title_is_called_by_what_its_rows_share(fields, title, as_bob, batch):
+    assert batches.submit(actor=as_bob, batch=batch("text\na\nb\n", **fields)).title == title
