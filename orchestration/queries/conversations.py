@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from orchestration import events
 from orchestration.errors import InvalidInput, NotFound
-from orchestration.models import Conversation, Memory, Task, Turn
+from orchestration.models import Conversation, Document, Memory, Task, Turn
 from orchestration.payloads import Progress
 from orchestration.payloads.conversations import (
     ConversationDetail,
@@ -38,7 +38,7 @@ def conversations(
     *, owner: str = "", text: str = "", limit: int = 50, cursor: str | None = None
 ) -> tuple[list[ConversationPayload], str | None]:
     """The last changed first, and the cursor to older ones. ``text``: in the title or in what somebody said."""
-    rows = Conversation.objects.select_related("owner").prefetch_related("documents").annotate(said=Count("turns"))
+    rows = _with_documents().select_related("owner").annotate(said=Count("turns"))
     if owner:
         rows = rows.filter(owner__username=owner)
     if text:
@@ -57,9 +57,13 @@ def _position(cursor: str | None) -> int:
     return at
 
 
+def _with_documents() -> QuerySet[Conversation]:
+    """Without the texts of those: they may be millions of characters."""
+    return Conversation.objects.prefetch_related(Prefetch("documents", Document.objects.defer("text")))
+
+
 def get_conversation(conversation_id: int) -> Conversation:
-    rows = Conversation.objects.select_related("owner", "agent").prefetch_related("documents")
-    row = rows.filter(pk=conversation_id).first()
+    row = _with_documents().select_related("owner", "agent").filter(pk=conversation_id).first()
     if row is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
     return row

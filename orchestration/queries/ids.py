@@ -1,5 +1,6 @@
 """Ids as people and programs write them into addresses and filters."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from django.db.models import Model, QuerySet
@@ -8,6 +9,8 @@ from orchestration.errors import InvalidInput
 
 Row = TypeVar("Row", bound=Model)
 
+MOST = 2**63 - 1
+"""What a database counts to: it refuses to be asked for more."""
 LONGEST = 18
 """Digits: any longer number is beyond what a database counts to."""
 
@@ -23,6 +26,11 @@ def ids_of(text: str) -> list[int]:
     if None in found:
         raise InvalidInput("ids are numbers with commas between them.", field="ids")
     return [number for number in found if number is not None]
+
+
+def possible(ids: Iterable[int]) -> set[int]:
+    """Those that a row can have."""
+    return {number for number in ids if 0 < number <= MOST}
 
 
 def by_id_or_name(rows: QuerySet[Row], key: str) -> Row | None:

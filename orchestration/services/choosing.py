@@ -1,6 +1,7 @@
 """The models for a task that is submitted: what its agent says, what is installed, what the prompt asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from orchestration import extensions
@@ -129,6 +130,14 @@ class Chooser:
         wish, known = self._agent.think_in_force, self.known(spec.node_id)
         able = all(name in known and "thinking" in known[name].capabilities for name in models)
         return wish if able or not wish else None
+
+
+def load_routers(agents: Iterable[Agent]) -> None:
+    """Before a transaction begins: code that nobody has imported here yet may take its time, and all others wait for
+    that transaction. What is wrong with it is said where it is asked."""
+    for name in {agent.router for agent in agents if agent.router}:
+        with suppress(DroverError):
+            extensions.router(name)
 
 
 def agent_models(agent: Agent) -> AgentModels:

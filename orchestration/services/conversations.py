@@ -1,21 +1,26 @@
 """Conversations: begun, continued, asked again, branched, renamed, deleted. Each turn is a run with one chat task."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, cast
 
 from django.db import transaction
 
 from orchestration import events
 from orchestration.errors import Conflict, InvalidInput, NotFound
-from orchestration.models import Agent, Conversation, Document, Turn
+from orchestration.models import Agent, Conversation, Document, Task, Turn
 from orchestration.payloads.conversations import window as window_payload
 from orchestration.permissions import Action, Actor, allowed, require
-from orchestration.policy.states import RunKind, TaskType
+from orchestration.policy.states import RunKind, TaskStatus, TaskType
 from orchestration.queries.conversations import get_turn, tree, unfinished_turn
+from orchestration.queries.ids import possible
 from orchestration.services import audit, memories, tasks, turns
+from orchestration.services.choosing import load_routers
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
+
+Arguments = ParamSpec("Arguments")
 
 TITLE_CHARACTERS = 80
 MOST_DOCUMENTS = 20
@@ -80,7 +85,20 @@ def delete(*, actor: Actor, conversation_id: int) -> None:
     events.on_commit(("conversation", {"id": conversation_id}))
 
 
-@transaction.atomic
+def _asking(work: Callable[Arguments, Turn]) -> Callable[Arguments, Turn]:
+    """In one transaction. What concerns other conversations, or takes long, is done before that begins."""
+
+    @wraps(work)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Turn:
+        memories.gather()
+        load_routers(Agent.objects.filter(conversations=cast(int, kwargs["conversation_id"])))
+        with transaction.atomic():
+            return work(*args, **kwargs)
+
+    return run
+
+
+@_asking
 def say(
     *,
     actor: Actor,
@@ -104,7 +122,7 @@ def say(
     return _ask(actor, conversation, conversation.head_id if parent_id is None else parent_id, saying, request)
 
 
-@transaction.atomic
+@_asking
 def regenerate(
     *, actor: Actor, conversation_id: int, turn_id: int, model_name: str = "", request: RequestKey | None = None
 ) -> Turn:
@@ -118,7 +136,7 @@ def regenerate(
     return _ask(actor, conversation, turn.parent_id, saying, request)
 
 
-@transaction.atomic
+@_asking
 def edit(
     *,
     actor: Actor,
@@ -207,7 +225,6 @@ def _ask(
         raise Conflict(f"The agent {conversation.agent_name} is gone. Give the conversation another one.")
     if not saying.text.strip():
         raise InvalidInput("Say something.", field="text")
-    memories.gather()
     path = tree(conversation.pk).path(parent_id)
     found = turns.prompt(conversation, agent, turns.Question(path=path, text=saying.text, images=len(saying.images)))
     document_ids = list(conversation.documents.values_list("pk", flat=True))
@@ -223,6 +240,7 @@ def _ask(
         context_tokens=found.document_tokens if document_ids else None,
     )
     facts = {"conversation_id": conversation.pk, "window": window_payload(found.window)}
+    _lighten(conversation)
     run = submit_run(
         actor=actor,
         agent=agent,
@@ -233,6 +251,17 @@ def _ask(
     )
     task = run.tasks.latest("position")
     return _append(conversation, agent, parent_id, saying.text, {"task": task, "images": task.images})
+
+
+def _lighten(conversation: Conversation) -> None:
+    """Each task keeps all that it sends. Once one is answered, the turns alone keep the images of earlier turns."""
+    if not conversation.turns.filter(image_count__gt=0).exists():
+        return
+    last = Task.objects.filter(turn__conversation=conversation, status=TaskStatus.COMPLETED).order_by("-pk")
+    for task in last.only("messages")[:1]:
+        lean = [{name: value for name, value in said.items() if name != "images"} for said in task.messages or ()]
+        if lean != task.messages:
+            Task.objects.filter(pk=task.pk).update(messages=lean)
 
 
 def _append(conversation: Conversation, agent: Agent, parent_id: int | None, text: str, fields: dict[str, Any]) -> Turn:
@@ -258,7 +287,7 @@ def _node_of(path: Sequence[int]) -> int | None:
 
 
 def _attach(conversation: Conversation, document_ids: Sequence[int]) -> None:
-    known = set(Document.objects.filter(pk__in=document_ids).values_list("pk", flat=True))
+    known = set(Document.objects.filter(pk__in=possible(document_ids)).values_list("pk", flat=True))
     if missing := [document_id for document_id in document_ids if document_id not in known]:
         raise NotFound(f"There is no document {missing[0]}.", documents=missing)
     conversation.documents.add(*known)

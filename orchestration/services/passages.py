@@ -20,6 +20,7 @@ from orchestration.policy.ranking import cosines, shared_words
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth, TaskStatus, TaskType
 from orchestration.policy.templates import references
+from orchestration.queries.ids import possible
 from orchestration.services.answers import filled
 from orchestration.services.quoting import texts_of
 from orchestration.services.routes import known_models
@@ -66,7 +67,7 @@ class _Desk:
         self._most = most
         self._agents = {agent.pk: agent, **Agent.objects.in_bulk({spec.agent_id for spec in specs if spec.agent_id})}
         self._agent = agent
-        self._documents = Document.objects.in_bulk({pk for spec in specs for pk in spec.document_ids})
+        self._documents = Document.objects.in_bulk(possible(pk for spec in specs for pk in spec.document_ids))
         self._cut: dict[int, list[Passage]] = {}
         self._room = _Room()
         self._embedders: dict[int, _Embedder | None] = {}

@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from orchestration import events
 from orchestration.errors import Conflict, InvalidInput, NotFound, TooManyWaiting, Unprocessable
-from orchestration.models import Agent, Run, Task, TaskDependency
+from orchestration.models import Agent, Document, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus, TaskType
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
+from orchestration.services.choosing import load_routers
 from orchestration.services.fields import cut
-from orchestration.services.passages import prepared
+from orchestration.services.passages import Prepared, prepared
 from orchestration.services.quoting import quoting
 from orchestration.services.routes import Lanes, Placed
 from orchestration.services.specs import TaskSpec, checked
@@ -110,10 +111,13 @@ def submit_run(
     if idempotency_key and (earlier := _earlier(actor, idempotency_key, request_hash)):
         return earlier
     wanted = _checked_all(specs)
+    load_routers([agent, *_agents_of(wanted).values()])
+    ready = prepared(agent, wanted)
     try:
         with transaction.atomic():
             check_room(actor, len(wanted))
-            wanted = _with_papers(actor, agent, wanted)
+            _check_documents(wanted)
+            wanted = _with_papers(actor, agent, ready)
             run = _run(actor, agent, plan, wanted, idempotency_key, request_hash)
             tasks = _create(run, agent, actor, wanted, allow_missing_models)
             _begin(tasks, wanted)
@@ -205,7 +209,7 @@ def check_room(actor: Actor, count: int) -> None:
 
 
 def _create(run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], allow_missing: bool) -> list[Task]:
-    agents = {agent.pk: agent, **Agent.objects.in_bulk({spec.agent_id for spec in specs if spec.agent_id})}
+    agents = {agent.pk: agent, **_agents_of(specs)}
     lanes = {pk: Lanes(each, allow_missing, fall_back=run.kind not in _MEASURING) for pk, each in agents.items()}
     now, room = timezone.now(), run.max_parallel
     tasks = []
@@ -220,6 +224,12 @@ def _create(run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], all
     created = Task.objects.bulk_create(tasks, batch_size=_BATCH)
     _join(created, specs)
     return created
+
+
+def _agents_of(specs: Sequence[TaskSpec]) -> dict[int, Agent]:
+    """Those that are asked instead of the run's own."""
+    wanted = {spec.agent_id for spec in specs if spec.agent_id}
+    return Agent.objects.in_bulk(wanted) if wanted else {}
 
 
 def _agent_of(spec: TaskSpec, agent: Agent, agents: Mapping[int, Agent]) -> Agent:
@@ -257,10 +267,9 @@ def _begin(tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> None:
         advance(Task.objects.filter(pk__in=alone), timezone.now())
 
 
-def _with_papers(actor: Actor, agent: Agent, specs: Sequence[TaskSpec]) -> list[TaskSpec]:
+def _with_papers(actor: Actor, agent: Agent, ready: Sequence[Prepared]) -> list[TaskSpec]:
     """With what documents put into the prompts. What is too long is embedded first by tasks of a run of their own:
     neither their vectors nor their failing are any concern of the run that was asked for."""
-    ready = prepared(agent, specs)
     helpers = [item.helper for item in ready if item.helper]
     if not helpers:
         return [item.spec for item in ready]
@@ -270,6 +279,14 @@ def _with_papers(actor: Actor, agent: Agent, specs: Sequence[TaskSpec]) -> list[
     _announce(run, tasks)
     ids = iter([task.pk for task in tasks])
     return [_after(item.spec, next(ids)) if item.helper else item.spec for item in ready]
+
+
+def _check_documents(specs: Sequence[TaskSpec]) -> None:
+    """That none was deleted since it was read."""
+    wanted = {pk for spec in specs for pk in spec.document_ids}
+    there = set(Document.objects.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
+    if gone := sorted(wanted - there):
+        raise Unprocessable(f"There is no document {gone[0]}.", document=gone[0], field="document_ids")
 
 
 def _after(spec: TaskSpec, helper_id: int) -> TaskSpec:

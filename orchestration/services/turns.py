@@ -1,11 +1,13 @@
 """What goes to the model with a question: the system prompt, what the agent remembers, the earlier turns that fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import Sum, TextField
+from django.db.models.functions import Cast, Length
 
 from orchestration import queries
 from orchestration.models import Agent, Conversation, Memory, ModelConfig, Turn
@@ -46,8 +48,9 @@ def prompt(conversation: Conversation, agent: Agent, question: Question) -> Prom
     context = context_of(agent)
     earlier = answered(question.path)
     system = _system(agent, context)
-    images = _images_kept(earlier)
-    found = _window(conversation, agent, earlier, images, question, system, context)
+    kept = _with_images(earlier)
+    found = _window(conversation, agent, earlier, kept, question, system, context)
+    images = _images(kept.intersection(earlier[position].pk for position in found.sent))
     spoken = [message for position in found.sent for message in _spoken(earlier[position], images)]
     return Prompt(
         messages=[*spoken, {"role": "user", "content": question.text}],
@@ -65,7 +68,7 @@ def next_window(conversation: Conversation) -> Window | None:
     context = context_of(agent)
     earlier = answered(queries.conversations.tree(conversation.pk).path(conversation.head_id))
     system = _system(agent, context)
-    return _window(conversation, agent, earlier, _images_kept(earlier), Question(path=()), system, context)
+    return _window(conversation, agent, earlier, _with_images(earlier), Question(path=()), system, context)
 
 
 def context_of(agent: Agent) -> int:
@@ -90,13 +93,13 @@ def _window(
     conversation: Conversation,
     agent: Agent,
     earlier: Sequence[Turn],
-    images: Mapping[int, list[str]],
+    with_images: Collection[int],
     question: Question,
     system: str,
     context: int,
 ) -> Window:
     return window(
-        turns=[_size(turn, len(images.get(turn.pk, ()))) for turn in earlier],
+        turns=[_size(turn, turn.image_count if turn.pk in with_images else 0) for turn in earlier],
         question=needed_tokens([question.text], images=question.images),
         system=needed_tokens([system]) + _document_tokens(conversation, context),
         context=context,
@@ -118,18 +121,20 @@ def _most_of_documents(context: int) -> int:
     return min(settings.DROVER_CONTEXT_TOKENS, int(context * DOCUMENTS_SHARE))
 
 
-def _images_kept(earlier: Sequence[Turn]) -> dict[int, list[str]]:
-    """By turn, the newest first until they are too much to be sent again and again."""
+def _with_images(earlier: Sequence[Turn]) -> set[int]:
+    """The turns whose images go along: the newest first until they are too much to be sent again and again.
+
+    The database measures them: every look at a conversation asks this, and nobody looks at the images.
+    """
     wanted = [turn.pk for turn in earlier if turn.image_count]
-    stored = dict(Turn.objects.filter(pk__in=wanted).values_list("pk", "images")) if wanted else {}
-    kept: dict[int, list[str]] = {}
-    left = IMAGE_CHARACTERS_KEPT
-    for turn_id in reversed(wanted):
-        left -= sum(map(len, stored[turn_id]))
-        if left < 0:
-            break
-        kept[turn_id] = stored[turn_id]
-    return kept
+    size = Length(Cast("images", TextField()))
+    sizes = dict(Turn.objects.filter(pk__in=wanted).values_list("pk", size)) if wanted else {}
+    totals = accumulate(sizes[turn_id] for turn_id in reversed(wanted))
+    return {turn_id for turn_id, total in zip(reversed(wanted), totals, strict=True) if total <= IMAGE_CHARACTERS_KEPT}
+
+
+def _images(turn_ids: Collection[int]) -> dict[int, list[str]]:
+    return dict(Turn.objects.filter(pk__in=turn_ids).values_list("pk", "images")) if turn_ids else {}
 
 
 def _spoken(turn: Turn, images: Mapping[int, list[str]]) -> list[dict[str, Any]]:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from orchestration.errors import InvalidInput, NotFound
-from orchestration.models import Conversation, Memory, Task, Turn
+from orchestration.models import Conversation, Document, Memory, Task, Turn
 from orchestration.policy.states import TaskStatus
 from orchestration.queries import conversations as queries
 
@@ -69,6 +71,17 @@ def test_a_branch_of_any_length_takes_the_same_number_of_queries(talk, add, djan
         turn = add(f"{number}", turn)
     with django_assert_max_num_queries(8):
         queries.detail(talk, None)
+
+
+def test_neither_the_list_nor_the_page_reads_the_texts_of_documents(talk):
+    talk.documents.add(
+        Document.objects.create(name="a", media_type="text/plain", size_bytes=1, sha256="a", text="long")
+    )
+    with CaptureQueriesContext(connection) as asked:
+        rows, _ = queries.conversations()
+        queries.detail(queries.get_conversation(talk.pk), None)
+    assert rows[0]["documents"][0]["name"] == "a"
+    assert not [query["sql"] for query in asked if '"orchestration_document"."text"' in query["sql"]]
 
 
 def test_the_list_is_newest_first_in_pages_and_can_be_searched(talk, add, agent, alice):

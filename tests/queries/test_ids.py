@@ -3,7 +3,7 @@
 import pytest
 
 from orchestration.errors import InvalidInput
-from orchestration.queries.ids import id_of, ids_of
+from orchestration.queries.ids import MOST, id_of, ids_of, possible
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,7 @@ def test_a_list_of_ids_is_read_or_refused():
     assert ids_of("") == []
     with pytest.raises(InvalidInput):
         ids_of("1,two")
+
+
+def test_no_row_has_a_number_beyond_what_a_database_counts_to():
+    assert possible([1, MOST, 0, -1, MOST + 1, 10**30]) == {1, MOST}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from orchestration import extensions
 from orchestration.errors import ExtensionFailed, ModelUnavailable, Unprocessable
@@ -176,6 +177,16 @@ def test_a_router_that_fails_or_says_nothing_leaves_it_to_the_rule(
     task = ask("Refactor this", router="lunar")
     assert task.lane.models == ["codellama:latest"]
     assert task.routing_reason.startswith(words)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_router_is_loaded_before_the_transaction_that_others_wait_for(
+    ask: Callable[..., Task], router: Wanting, redis_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside: list[bool] = []
+    monkeypatch.setattr(extensions, "router", lambda name: inside.append(connection.in_atomic_block) or router)
+    ask("Refactor this", router="lunar")
+    assert inside[0] is False
 
 
 def test_a_router_that_is_not_installed_leaves_it_to_the_rule(ask: Callable[..., Task]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from orchestration.errors import Conflict, InvalidInput, ModelUnavailable, NotAllowed, NotFound, PayloadTooLarge
 from orchestration.models import Agent, AuditEntry, Conversation, Document, Run, Task, Turn
@@ -149,6 +150,44 @@ def test_images_are_the_tasks_and_must_be_images(talk, say):
         say("Look.", images=["not base64!"])
     with pytest.raises(PayloadTooLarge):
         say("Look.", images=["AAAA" * 8_000_000])
+
+
+def test_images_of_earlier_turns_are_not_kept_again_by_each_task(talk, say):
+    say("Look.", images=[PIXEL])
+    second = say("And?")
+    third = say("And now?", answer=None)
+    second.task.refresh_from_db()
+    assert [message.get("images") for message in second.task.messages] == [None] * 3
+    assert third.task.messages[0]["images"] == [PIXEL]
+    assert Turn.objects.get(text="Look.").images == Task.objects.get(turn__text="Look.").images == [PIXEL]
+
+
+def test_what_failed_keeps_the_images_that_its_next_try_sends(talk, say):
+    say("Look.", images=[PIXEL])
+    failed = say("And?", answer=None)
+    end(failed, "", TaskStatus.FAILED)
+    say("And now?", answer=None)
+    failed.task.refresh_from_db()
+    assert failed.task.messages[0]["images"] == [PIXEL]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_others_wait_for_is_done_before_a_turn_holds_the_database(talk, say, redis_server, monkeypatch):
+    inside: list[bool] = []
+    for holder, name in ((service.memories, "gather"), (service, "load_routers")):
+        monkeypatch.setattr(holder, name, lambda *_: inside.append(connection.in_atomic_block))
+    say()
+    assert inside == [False, False]
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30), 2**63, 0])
+def test_a_document_that_no_database_could_hold_is_not_found(talk, say, as_bob, agent, number):
+    with pytest.raises(NotFound, match=f"There is no document {number}"):
+        service.attach(actor=as_bob, conversation_id=talk.pk, document_id=number)
+    with pytest.raises(NotFound):
+        say(document_ids=[number])
+    with pytest.raises(NotFound):
+        service.create(actor=as_bob, agent=agent, document_ids=[number])
 
 
 def test_documents_stay_with_the_conversation_until_they_are_taken_away(talk, say, as_bob):

@@ -10,7 +10,7 @@ from orchestration.errors import InvalidInput, Unprocessable
 from orchestration.models import Agent, NodeModel, OllamaModel, Run, Task
 from orchestration.policy.passages import asked, read
 from orchestration.policy.states import RunKind, TaskStatus
-from orchestration.services import documents, steps, tasks
+from orchestration.services import documents, steps, submission, tasks
 from orchestration.services.passages import question_of
 from orchestration.services.submission import RunPlan, submit_run
 from orchestration.services.tasks import TaskSpec
@@ -180,6 +180,26 @@ def test_documents_take_no_more_than_the_model_can_read(as_bob, agent, node):
     OllamaModel.objects.update(context_length=2048)
     task = ask(as_bob, agent, context=[{"text": LONG * 12}], context_tokens=6000)
     assert sum(passage.cost for passage in read(task.passages)) < 2048
+
+
+@pytest.mark.parametrize("number", [10**30, -1])
+def test_a_number_that_is_no_documents_is_refused(as_bob, agent, node, number):
+    with pytest.raises(Unprocessable, match=f"no document {number}"):
+        ask(as_bob, agent, document_ids=[number])
+
+
+def test_a_document_that_is_deleted_while_its_task_is_made_is_refused(as_bob, agent, node, monkeypatch):
+    document = documents.write(actor=as_bob, name="a.txt", text="Salt.").document
+    read = submission.prepared
+
+    def prepared(*args):
+        found = read(*args)
+        documents.delete(actor=as_bob, document_id=document.pk)
+        return found
+
+    monkeypatch.setattr(submission, "prepared", prepared)
+    with pytest.raises(Unprocessable, match="no document"):
+        ask(as_bob, agent, document_ids=[document.pk])
 
 
 def test_a_document_that_does_not_exist_is_refused(as_bob, agent, node):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models import JSONField
 
 from orchestration.models import Agent, Conversation, Document, Memory, ModelConfig, Task, Turn
 from orchestration.policy.states import TaskStatus
@@ -98,12 +99,21 @@ def test_facts_go_into_the_system_prompt_of_an_agent_that_keeps_a_memory(talk, s
 
 
 def test_images_of_earlier_turns_go_along_the_newest_first_within_a_bound(talk, said, agent, monkeypatch):
-    monkeypatch.setattr(turns, "IMAGE_CHARACTERS_KEPT", 10)
+    monkeypatch.setattr(turns, "IMAGE_CHARACTERS_KEPT", 15)
     said("Look.", "A cat.", images=["AAAA" * 2])
     said("And this?", "A dog.", images=["BBBB" * 2])
     found = asked(talk, agent)
     assert "images" not in found.messages[0]
     assert found.messages[2]["images"] == ["BBBBBBBB"]
+
+
+def test_looking_at_a_conversation_reads_none_of_its_images(talk, said, monkeypatch):
+    said("Look.", "A cat.", images=["AAAA" * 2])
+    read: list[Any] = []
+    decode = JSONField.from_db_value
+    monkeypatch.setattr(JSONField, "from_db_value", lambda *args: read.append(args[1]) or decode(*args))
+    assert next_window(talk) is not None
+    assert not [value for value in read if "AAAA" in str(value)]
 
 
 def test_documents_of_the_conversation_take_their_part_of_the_context(talk, said, agent):
