@@ -23,6 +23,7 @@ from orchestration.queries import TaskFilter
 from orchestration.services import audit, tasks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
+from orchestration.services.passages import in_vain
 from orchestration.services.specs import check_priority
 
 UNCONFIRMED = 100
@@ -130,6 +131,8 @@ def cancel_tasks(ids: Sequence[int], now: datetime) -> list[int]:
     tasks.free_slots([pk for pk, status, _ in changed if status in ENDED], now)  # given between the first two steps
     asked = [attempt_id for _, status, attempt_id in changed if status not in ENDED and attempt_id is not None]
     transaction.on_commit(partial(queue.stop_attempts, asked), robust=True)
+    if needless := in_vain(ids):
+        announce_tasks(cancel_tasks(needless, now))
     return [pk for pk, _, _ in changed]
 
 

@@ -4,21 +4,23 @@ Those are found by embedding in a task that the one with the question waits for,
 an embedding model, where that task fails, and where the question is only known when earlier steps have ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import Exists, F, OuterRef
 
 from orchestration.errors import InvalidInput, Unprocessable
-from orchestration.models import Agent, Document, ModelConfig, NodeModel, Task
+from orchestration.models import Agent, Document, ModelConfig, NodeModel, Task, TaskDependency
+from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy import passages as cutting
 from orchestration.policy.context import needed_tokens
 from orchestration.policy.estimates import OUTPUT_TOKENS
 from orchestration.policy.passages import PASSAGE_TOKENS, Passage, Source
 from orchestration.policy.ranking import cosines, shared_words
 from orchestration.policy.routing import full_name
-from orchestration.policy.states import NodeHealth, TaskStatus, TaskType
+from orchestration.policy.states import UNFINISHED, NodeHealth, TaskStatus, TaskType
 from orchestration.policy.templates import references
 from orchestration.queries.ids import possible
 from orchestration.services.answers import filled
@@ -259,6 +261,20 @@ def choose(task: Task, values: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def embedding_for(task_ids: Collection[int]) -> TaskQuerySet:
+    """The tasks, in runs of their own, that embed the passages of these ones."""
+    return Task.objects.filter(type=TaskType.EMBED, dependents__task__in=task_ids, dependents__soft=True).exclude(
+        dependents__task__run=F("run")
+    )
+
+
+def in_vain(task_ids: Collection[int]) -> list[int]:
+    """Of those the ones that are unfinished although nobody waits for them any more."""
+    waiting = TaskDependency.objects.filter(needs=OuterRef("pk"), task__status__in=UNFINISHED)
+    rows = embedding_for(task_ids).filter(~Exists(waiting), status__in=UNFINISHED)
+    return list(rows.order_by("pk").values_list("pk", flat=True).distinct())
+
+
 def _scores_of(task: Task, count: int) -> tuple[Sequence[float] | None, str]:
     """From the task that embedded the passages, whose vectors nobody needs any more; or why there are none."""
     elsewhere = Task.objects.filter(dependents__task=task, type=TaskType.EMBED).exclude(run=task.run_id)
@@ -266,7 +282,8 @@ def _scores_of(task: Task, count: int) -> tuple[Sequence[float] | None, str]:
     if helper is None:
         return None, "there was no question to embed when the run began"
     if helper.status != TaskStatus.COMPLETED:
-        return None, f"embedding them has {helper.status} ({helper.error or 'no reason given'})"[:200]
+        verb = "was" if helper.status == TaskStatus.CANCELLED else "has"
+        return None, f"embedding them {verb} {helper.status} ({helper.error or 'no reason given'})"[:200]
     vectors = helper.vectors or []
     if len(vectors) != count + 1:
         return None, "their vectors are gone"

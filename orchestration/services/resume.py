@@ -9,6 +9,8 @@ from django.db.models import Exists, OuterRef
 from orchestration.models import Run, Task, TaskDependency
 from orchestration.policy.states import Gate, TaskStatus
 from orchestration.services import gates
+from orchestration.services.announce import announce_tasks
+from orchestration.services.passages import embedding_for
 from orchestration.services.steps import advance
 
 AGAIN = (TaskStatus.FAILED, TaskStatus.CANCELLED)
@@ -64,6 +66,8 @@ def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
     rows.transition_all(to, **AS_NEW, gate=gate, ready_at=now)
     waiting = TaskDependency.objects.filter(needs=OuterRef("pk"), task__status=TaskStatus.BLOCKED)
     Task.objects.filter(Exists(waiting), run=run, awaited=False).update(awaited=True)
+    for other in embedding_for(mine).filter(status=TaskStatus.CANCELLED).select_related("run").distinct():
+        announce_tasks(put_back(other.run, [other.pk], now))
     advance(Task.objects.filter(pk__in=mine), now)
     gates.let_through([run])
     return mine

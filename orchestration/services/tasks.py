@@ -11,11 +11,13 @@ from django.utils import timezone
 from orchestration import events, queue
 from orchestration.errors import Conflict, NotFound
 from orchestration.models import Attempt, Run, Task
+from orchestration.models.tasks import TaskQuerySet
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
 from orchestration.services import audit
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
+from orchestration.services.passages import in_vain
 from orchestration.services.resume import put_back
 from orchestration.services.specs import TaskSpec, check_priority, check_tags
 from orchestration.services.steps import tell_those_behind
@@ -43,9 +45,14 @@ def cancel(*, actor: Actor, task_id: int) -> Task:
     if not stop(task, now):
         raise Conflict(f"Task {task_id} has already ended.", status=_get(task_id).status)
     items = [item.pk for item in task.items.filter(status__in=UNFINISHED).light() if stop(item, now)]
+    needless = [other.pk for other in _light(in_vain([task_id, *items])) if stop(other, now)]
     audit.record(actor, "task.cancelled", task)
-    announce_tasks([task_id, *items], wake=True)
+    announce_tasks([task_id, *items, *needless], wake=True)
     return _get(task_id)
+
+
+def _light(task_ids: Sequence[int]) -> TaskQuerySet:
+    return Task.objects.filter(pk__in=task_ids).light()
 
 
 def stop(task: Task, now: datetime) -> bool:
@@ -136,7 +143,7 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
 
     Raises Conflict, and deletes nothing, when one of them has not ended.
     """
-    tasks = list(Task.objects.filter(pk__in=task_ids).light())
+    tasks = list(_light(task_ids))
     busy = set(Task.objects.filter(parent__in=task_ids, status__in=UNFINISHED).values_list("parent_id", flat=True))
     for task in tasks:
         require(actor, Action.DELETE_TASK, task)

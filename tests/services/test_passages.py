@@ -10,7 +10,7 @@ from orchestration.errors import InvalidInput, Unprocessable
 from orchestration.models import Agent, NodeModel, OllamaModel, Run, Task
 from orchestration.policy.passages import asked, read
 from orchestration.policy.states import RunKind, TaskStatus
-from orchestration.services import documents, steps, submission, tasks
+from orchestration.services import documents, runs, steps, submission, tasks
 from orchestration.services.passages import question_of
 from orchestration.services.submission import RunPlan, submit_run
 from orchestration.services.tasks import TaskSpec
@@ -112,7 +112,7 @@ def test_a_failed_embedding_is_replaced_by_shared_words(as_bob, agent, embedder,
     task.refresh_from_db()
     assert task.status == TaskStatus.PENDING
     assert [item["heading"] for item in task.passages] == ["Part 2"]
-    assert f"embedding them has {end}" in task.passages_note
+    assert f"{end} (The node went away.)" in task.passages_note
 
 
 def test_where_no_node_has_an_embedding_model_words_decide_at_once(as_bob, agent, node):
@@ -180,6 +180,40 @@ def test_documents_take_no_more_than_the_model_can_read(as_bob, agent, node):
     OllamaModel.objects.update(context_length=2048)
     task = ask(as_bob, agent, context=[{"text": LONG * 12}], context_tokens=6000)
     assert sum(passage.cost for passage in read(task.passages)) < 2048
+
+
+def _cancel_alone(actor, task):
+    tasks.cancel(actor=actor, task_id=task.pk)
+
+
+def _cancel_its_run(actor, task):
+    assert runs.cancel(actor=actor, run_id=task.run_id) == 1
+
+
+@pytest.mark.parametrize("cancel", [_cancel_alone, _cancel_its_run])
+def test_nothing_is_embedded_for_a_task_that_was_cancelled_until_it_is_done_again(
+    as_bob, agent, embedder, redis_server, cancel
+):
+    task = ask(as_bob, agent, context=[{"text": LONG}])
+    helper = helper_of(task)
+    cancel(as_bob, task)
+    helper.refresh_from_db()
+    assert helper.status == TaskStatus.CANCELLED
+    steps.promote(now=timezone.now())
+    tasks.retry(actor=as_bob, task_id=task.pk)
+    helper.refresh_from_db()
+    task.refresh_from_db()
+    assert (helper.status, task.status) == (TaskStatus.PENDING, TaskStatus.BLOCKED)
+    finish(helper, vectors=one_hot(3, 4))
+    steps.promote(now=timezone.now())
+    task.refresh_from_db()
+    assert "by embedding" in task.passages_note
+
+
+def test_what_embeds_for_another_task_goes_on(as_bob, agent, embedder):
+    first, second = (ask(as_bob, agent, context=[{"text": LONG}]) for _ in range(2))
+    tasks.cancel(actor=as_bob, task_id=first.pk)
+    assert helper_of(second).status == TaskStatus.PENDING
 
 
 @pytest.mark.parametrize("number", [10**30, -1])
