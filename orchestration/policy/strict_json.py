@@ -14,7 +14,7 @@ DEEPEST = 100
 def read_json(text: bytes) -> Any:
     """Raises InvalidInput for what cannot be kept, ValueError or RecursionError for what is no JSON at all."""
     data = json.loads(text.decode(), parse_constant=_refuse_constant, parse_float=_finite)
-    _refuse_deep(data)
+    refuse_deep(data)
     if b"\\u" in text or b"\x00" in text:
         _refuse_unstorable(data)
     return data
@@ -31,8 +31,8 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _refuse_deep(data: Any) -> None:
-    """What can just be read could not be written again, to the database or into a page, with more on the stack."""
+def refuse_deep(data: Any) -> None:
+    """Raises InvalidInput. What can just be read could not be written again, to the database or into a page, with more on the stack."""
     level = [data]
     for _ in range(DEEPEST):
         level = [part for item in level for part in _parts(item) if isinstance(part, dict | list)]

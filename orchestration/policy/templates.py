@@ -32,3 +32,15 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         return match[0][1:] if match[1] else values.get(match[2], match[0])
 
     return _PLACEHOLDER.sub(replacement, text)
+
+
+def filled_length(text: str, values: Mapping[str, str]) -> int:
+    """Of what ``fill`` would make. To be asked first where values are long: a text that quotes one of them again and
+    again would fill the memory of the machine."""
+    length = len(text)
+    for match in _PLACEHOLDER.finditer(text):
+        if match[1]:
+            length -= 1
+        elif match[2] in values:
+            length += len(values[match[2]]) - len(match[0])
+    return length

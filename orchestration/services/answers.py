@@ -4,8 +4,16 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.conf import settings
+
+from orchestration.errors import Unprocessable
 from orchestration.models import Task
-from orchestration.policy.templates import fill
+from orchestration.models.tasks import TaskQuerySet
+from orchestration.policy.templates import fill, filled_length
+
+
+class TooMuch(Unprocessable):
+    """More than a run takes."""
 
 
 def values_of(task: Task) -> dict[str, str]:
@@ -26,7 +34,8 @@ def as_text(value: Any) -> str:
 
 
 def filled(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of the task, each text filled once."""
+    """The fields of the task, each text filled once. Raises TooMuch."""
+    check_length(texts_in(template), values)
     fields: dict[str, Any] = {}
     if (messages := template.get("messages")) is not None:
         fields["messages"] = [{**each, "content": fill(each.get("content", ""), values)} for each in messages]
@@ -39,22 +48,40 @@ def filled(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, 
     return fields
 
 
+def texts_in(template: Mapping[str, Any]) -> list[str]:
+    """Where placeholders may stand."""
+    texts = template.get("input", "")
+    messages = [each.get("content", "") for each in template.get("messages") or ()]
+    return [*([texts] if isinstance(texts, str) else texts), *messages, template.get("system") or ""]
+
+
+def check_length(texts: Iterable[str], values: Mapping[str, str]) -> None:
+    """Raises TooMuch before a text is made that nothing would take."""
+    length, most = sum(filled_length(text, values) for text in texts), settings.DROVER_MAX_PROMPT_CHARS
+    if length > most:
+        raise TooMuch(f"With what it quotes the prompt has {length:,} characters; at most {most:,} are taken.")
+
+
 def output_of(task: Task) -> str:
     return json.dumps(task.vectors) if task.vectors is not None else task.output
 
 
 def _outputs(run_id: int, positions: set[int]) -> dict[int, str]:
-    rows = Task.objects.filter(run_id=run_id, position__in=positions, parent=None) if positions else ()
+    rows = _said(run_id, positions).filter(parent=None) if positions else ()
     return {task.position: output_of(task) for task in rows}
 
 
 def _lists(run_id: int, positions: set[int]) -> dict[int, str]:
     """The answers of fan-outs, item by item, as JSON."""
     found: dict[int, list[str]] = {position: [] for position in positions}
-    rows = Task.objects.filter(run_id=run_id, position__in=positions).exclude(parent=None) if positions else ()
+    rows = _said(run_id, positions).exclude(parent=None) if positions else ()
     for task in in_order(rows):
         found[task.position].append(output_of(task))
     return {position: json.dumps(outputs, ensure_ascii=False) for position, outputs in found.items()}
+
+
+def _said(run_id: int, positions: set[int]) -> TaskQuerySet:
+    return Task.objects.filter(run_id=run_id, position__in=positions).only("position", "template", "output", "vectors")
 
 
 def in_order(items: Iterable[Task]) -> list[Task]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestration.errors import Unprocessable
+from django.conf import settings
+
 from orchestration.models import Task, TaskDependency
 from orchestration.policy.lists import items_of
 from orchestration.policy.states import ENDED, Gate, TaskStatus
 from orchestration.policy.templates import fill
-from orchestration.services.answers import as_text, in_order, output_of
+from orchestration.services.answers import TooMuch, as_text, check_length, in_order, output_of
 
 MOST_ITEMS = 1000
 _TITLE = 160
@@ -21,13 +22,10 @@ _COPIED = (
 )
 
 
-class TooMuch(Unprocessable):
-    """More than a run takes."""
-
-
 def spread(task: Task, values: Mapping[str, str], now: datetime) -> list[int]:
     """Makes the tasks of a fan-out step and has the step wait for their end. Raises TooMuch."""
     template = task.template or {}
+    check_length([template["for_each"]], values)
     items = items_of(fill(template["for_each"], values))
     _check_number(task, len(items))
     made = Task.objects.bulk_create([_item(task, template, item, index) for index, item in enumerate(items)])
@@ -53,8 +51,9 @@ def _check_number(task: Task, count: int) -> None:
     most = min(MOST_ITEMS, (task.template or {}).get("most") or MOST_ITEMS)
     if count > most:
         raise TooMuch(f"The list has {count:,} items; at most {most:,} are taken.")
-    if task.run.max_steps is not None and task.run.tasks.count() + count > task.run.max_steps:
-        raise TooMuch(f"{count:,} more tasks would be more than the {task.run.max_steps:,} that the run may have.")
+    most = min(settings.DROVER_MAX_TASKS_PER_REQUEST, task.run.max_steps or settings.DROVER_MAX_TASKS_PER_REQUEST)
+    if count and task.run.tasks.count() + count > most:
+        raise TooMuch(f"{count:,} more tasks would be more than the {most:,} that the run may have.")
 
 
 def _item(task: Task, template: Mapping[str, Any], item: Any, index: int) -> Task:

@@ -9,8 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from orchestration.errors import DroverError, InternalError
@@ -86,6 +85,9 @@ def _go_on(task: Task, now: datetime) -> list[int]:
             return _settle(task, now)
     except DroverError as error:
         return _fail(task, error, now)
+    except (DataError, IntegrityError):
+        log.exception("the database does not take what step %s is filled in with", task.pk)
+        return _fail(task, InternalError("The database does not take what this step is filled in with."), now)
     except DatabaseError:
         raise
     except Exception as error:
@@ -119,20 +121,12 @@ def _settle(task: Task, now: datetime) -> list[int]:
 
 
 def _start(task: Task, fields: dict[str, Any], now: datetime) -> None:
-    _check_length(fields)
     placed = lane_with_room(task, fields)
     fields |= {"lane": placed.lane, "ready_at": now, "message": placed.note or fields.get("message", "")}
     if task.gate == Gate.HELD:
         Task.objects.filter(pk=task.pk, status=TaskStatus.BLOCKED).update(version=task.version + 1, **fields)
     else:
         Task.objects.transition(task.pk, TaskStatus.PENDING, **fields)
-
-
-def _check_length(fields: dict[str, Any]) -> None:
-    texts = [str(fields.get("input", "")), *(each.get("content", "") for each in fields.get("messages") or ())]
-    length, most = sum(map(len, texts)), settings.DROVER_MAX_PROMPT_CHARS
-    if length > most:
-        raise fanout.TooMuch(f"With what it quotes the prompt has {length:,} characters; at most {most:,} are taken.")
 
 
 def _ended(task: Task, now: datetime) -> dict[str, Any]:

@@ -20,10 +20,21 @@ from orchestration.policy.lists import items_of
         ("[]", []),
         ("-5 degrees\n1.5 litres", ["-5 degrees", "1.5 litres"]),
         ("[" * 100_000, ["[" * 100_000]),
+        ("[NaN, 1e999]", ["NaN", "1e999"]),
+        (r'["a\u0000b\ud800", {"\u0000": "c"}]', ["ab?", {"": "c"}]),
+        ("[" * 200 + "]" * 200, ["[" * 200 + "]" * 200]),
+        ("```\n[1]\n[2]\n```\n\n```\n[3]\n```", ["```", "[1]", "[2]", "```", "```", "[3]", "```"]),
     ],
 )
 def test_items(text: str, items: list[object]) -> None:
     assert items_of(text) == items
+
+
+@pytest.mark.parametrize("part", ["```a\n", "```\n ", "\n```" + " " * 50 + "x\n"])
+def test_fences_without_an_end_are_read_once(part: str) -> None:
+    """Looking for the end of each of them again would stop the scheduler for hours."""
+    text = part * (400_000 // len(part))
+    assert len(items_of(text)) == len([line for line in text.splitlines() if line.strip()])
 
 
 @given(st.text())

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.policy.templates import fill, references
+from orchestration.policy.templates import fill, filled_length, references
 
 WORDS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,8}(\.[A-Za-z0-9_-]{1,6}){0,2}", fullmatch=True)
 TEXTS = st.text(max_size=60)
@@ -63,3 +63,8 @@ def test_what_references_finds_is_what_fill_replaces(text, values):
     known = [found for found in references(text) if found.name in values]
     marked = fill(text, dict.fromkeys(values, "\0"))
     assert marked.count("\0") == len(known)
+
+
+@given(TEMPLATE_LIKE, st.dictionaries(WORDS, TEMPLATE_LIKE, max_size=4))
+def test_the_length_is_known_before_anything_is_filled_in(text, values):
+    assert filled_length(text, values) == len(fill(text, values))

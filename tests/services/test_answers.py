@@ -1,5 +1,8 @@
 """What placeholders stand for."""
 
+import pytest
+
+from orchestration.errors import Unprocessable
 from orchestration.models import Task
 from orchestration.services.answers import as_text, filled, in_order, output_of
 
@@ -26,3 +29,12 @@ def test_the_answer_of_an_embedding_is_its_vectors() -> None:
 def test_items_stand_in_the_order_of_their_list() -> None:
     late, early = Task(position=1, template={"index": 10}), Task(position=1, template={"index": 2})
     assert in_order([late, early]) == [early, late]
+
+
+@pytest.mark.parametrize("name", ["input", "system", "messages"])
+def test_what_would_be_too_long_is_never_made(name: str) -> None:
+    """A terabyte, if it were."""
+    text = "{{a}}" * 1_000_000
+    template = {"input": "x", name: [{"role": "user", "content": text}] if name == "messages" else text}
+    with pytest.raises(Unprocessable, match="1,000,000,000,00"):
+        filled(template, {"a": "a" * 1_000_000})

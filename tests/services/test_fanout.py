@@ -10,6 +10,7 @@ from orchestration.models import Agent, Node, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import RunKind
 from orchestration.services import fanout, setbacks, steps, tasks
+from orchestration.services.answers import TooMuch
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
 from tests.services.conftest import Answer, Give
@@ -46,7 +47,7 @@ def test_items_keep_the_extension_of_their_step(step: Task) -> None:
 def test_too_many_items_are_refused(most: int | None, count: int, step: Task) -> None:
     step.template["most"] = most
     values: dict[str, Any] = {"input.list": "\n".join(f"line {number}" for number in range(count))}
-    with pytest.raises(fanout.TooMuch, match=f"{count:,} items"):
+    with pytest.raises(TooMuch, match=f"{count:,} items"):
         fanout.spread(step, values, timezone.now())
     assert step.items.count() == 0
 
@@ -173,6 +174,39 @@ def test_too_long_a_list_fails_with_its_number(workflow: Any, answer: Answer) ->
 
 def test_a_run_has_no_more_steps_than_it_may(workflow: Any, answer: Answer) -> None:
     first, each, _ = workflow(*_fan(), max_steps=4)
+    answer(first, "[1, 2]")
+    _promote()
+    assert "more than the 4 that the run may have" in _fresh(each).error
+
+
+def test_a_list_that_would_be_too_long_is_never_made(workflow: Any, answer: Answer) -> None:
+    first, each, _ = workflow(*_fan(for_each="{{list}}" * 1_000_000))
+    answer(first, "x" * 1_000_000)
+    _promote()
+    assert (_fresh(each).status, "at most" in _fresh(each).error) == ("failed", True)
+
+
+@pytest.mark.parametrize("items", ["[NaN, 1e999]", r'["a\u0000", "\ud800"]', "[" * 1500 + "]" * 1500])
+def test_no_list_stops_the_scheduler(items: str, workflow: Any, answer: Answer) -> None:
+    first, each, _ = workflow(*_fan())
+    answer(first, items)
+    _promote()
+    assert each.items.count() >= 1
+
+
+def test_what_the_database_refuses_ends_its_step_alone(
+    workflow: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, each, _ = workflow(*_fan())
+    answer(first, '["a"]')
+    monkeypatch.setattr(fanout, "items_of", lambda text: [float("nan")])
+    _promote()
+    assert (_fresh(each).status, _fresh(each).error_code) == ("failed", "internal_error")
+
+
+def test_a_run_has_no_more_tasks_than_a_request_may(workflow: Any, answer: Answer, settings: Any) -> None:
+    first, each, _ = workflow(*_fan())
+    settings.DROVER_MAX_TASKS_PER_REQUEST = 4
     answer(first, "[1, 2]")
     _promote()
     assert "more than the 4 that the run may have" in _fresh(each).error
