@@ -4,11 +4,27 @@ A new table joins with a class of its own on one of the bases in ``base``: ``Ser
 changes and deletes it, ``ReadOnlyAdmin`` where Drover alone writes it.
 """
 
-from orchestration.admin import agents, audit, fleet, keys, model_configs, nodes, pauses, processes, runs, tasks, users
+from orchestration.admin import (
+    agents,
+    audit,
+    conversations,
+    documents,
+    fleet,
+    keys,
+    model_configs,
+    nodes,
+    pauses,
+    processes,
+    runs,
+    tasks,
+    users,
+)
 
 __all__ = [
     "agents",
     "audit",
+    "conversations",
+    "documents",
     "fleet",
     "keys",
     "model_configs",

@@ -12,10 +12,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.errors import Refused
-from orchestration.models import Node, Task, User
+from orchestration.models import Node, Task, Turn, User
 from orchestration.permissions import Actor, Role
 from orchestration.policy.decision import Grant
-from orchestration.services import attempts, grants, keys, model_configs, pauses, processes, setbacks
+from orchestration.services import (
+    agents,
+    attempts,
+    conversations,
+    documents,
+    grants,
+    keys,
+    memories,
+    model_configs,
+    pauses,
+    processes,
+    setbacks,
+)
 
 
 class _Inline(HTMLParser):
@@ -143,5 +155,13 @@ def history(
     pauses.pause(actor=as_alice, kind="priority", key="low")
     beat = {"hostname": "here", "pid": 7, "capacity": 9, "in_use": 1, "stopping": False}
     processes.worker_beat(name="worker-1", started_at=timezone.now(), **beat)
+    agent = tasks[0].agent
+    assert agent is not None
+    agents.update(actor=as_alice, agent_id=agent.pk, memory_enabled=True)
+    agent.refresh_from_db()
+    paper = documents.write(actor=as_alice, name="handbook.md", text="# Sea\n\nSalt.").document
+    talk = conversations.create(actor=as_alice, agent=agent, title="Trip", document_ids=[paper.pk])
+    Turn.objects.create(conversation=talk, text="Where is Graz?", task=tasks[0])
+    memories.pin(actor=as_alice, agent=agent, text="The team is in Graz.", conversation_id=talk.pk)
     processes.hold_role(role="scheduler", holder="here:8", lease=timedelta(minutes=1))
     return tasks

@@ -25,6 +25,10 @@ TABLES = [
     "auditentry",
     "workerprocess",
     "rolelease",
+    "document",
+    "conversation",
+    "turn",
+    "memory",
 ]
 ADDABLE = {"user", "apikey", "node", "modelconfig", "agent", "pause", "task"}
 DELETABLE = {"user", "node", "modelconfig", "agent", "pause", "task"}
