@@ -32,7 +32,7 @@ def _finite(digits: str) -> float:
 
 
 def refuse_deep(data: Any) -> None:
-    """Raises InvalidInput. What can just be read could not be written again, to the database or into a page, with more on the stack."""
+    """Raises InvalidInput. What can just be read could not be written again, with more on the stack."""
     level = [data]
     for _ in range(DEEPEST):
         level = [part for item in level for part in _parts(item) if isinstance(part, dict | list)]

@@ -3,14 +3,21 @@
 What is held is blocked although it is ready, so that no decision of the scheduler has to know about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from orchestration.models import Run, Task
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy.states import ACTIVE, UNFINISHED, Gate, TaskStatus
 from orchestration.queries.ready import GATED, rows
 
-_UNFINISHED = sorted(UNFINISHED)
+_WAITING = f"""
+SELECT id, max_parallel FROM orchestration_run
+WHERE watched AND paused_at IS NULL AND max_parallel IS NOT NULL {{some}} AND EXISTS (
+    SELECT 1 FROM orchestration_task {{gated}}
+    WHERE {GATED} AND run_id = orchestration_run.id AND gate = {Gate.HELD:d}
+    AND status = 'blocked' AND ready_at IS NOT NULL
+)
+"""
 _PASSED = f"""
 SELECT run_id, COUNT(*) FROM orchestration_task {{gated}}
 WHERE {GATED} AND run_id IN ({{marks}}) AND gate = {Gate.PASSED:d} GROUP BY run_id
@@ -24,35 +31,45 @@ ORDER BY position, id LIMIT %s
 
 def let_through(runs: Sequence[Run] | None = None) -> list[int]:
     """Starts what limited runs have room for; the tasks. ``runs``: only of these."""
-    if runs is None:
-        runs = list(Run.objects.filter(watched=True, paused_at=None).exclude(max_parallel=None).only("max_parallel"))
-    runs = [run for run in runs if run.paused_at is None and run.max_parallel is not None]
-    if not runs:
+    some = [run.pk for run in runs or ()]
+    only = "" if runs is None else f"AND id IN ({_marks(some)})"
+    waiting: dict[int, int] = dict(rows(_WAITING, some, {"some": only})) if some or runs is None else {}
+    if not waiting:
         return []
-    marks = {"marks": ", ".join(["%s"] * len(runs))}
-    active = dict(rows(_PASSED, [run.pk for run in runs], marks))
-    free = [pk for run in runs for pk in _next_of(run, (run.max_parallel or 0) - active.get(run.pk, 0))]
+    passed = dict(rows(_PASSED, list(waiting), {"marks": _marks(waiting)}))
+    free = [pk for run_id, most in waiting.items() for pk in _next_of(run_id, most - passed.get(run_id, 0))]
     held = Task.objects.filter(pk__in=free, status=TaskStatus.BLOCKED, gate=Gate.HELD)
     held.transition_all(TaskStatus.PENDING, gate=Gate.PASSED)
     return free
 
 
-def _next_of(run: Run, room: int) -> list[int]:
-    return [pk for (pk,) in rows(_NEXT, [run.pk, room])] if room > 0 else []
+def _marks(values: Collection[int]) -> str:
+    return ", ".join(["%s"] * len(values))
 
 
-def _held(run: Run) -> TaskQuerySet:
-    return Task.objects.filter(run=run, gate=Gate.HELD, status=TaskStatus.BLOCKED, ready_at__isnull=False)
+def _next_of(run_id: int, room: int) -> list[int]:
+    return [pk for (pk,) in rows(_NEXT, [run_id, room])] if room > 0 else []
 
 
 def regate(run: Run) -> None:
-    """Makes the gates of all unfinished tasks what the run says now."""
+    """Makes the gates of all unfinished tasks what the run says now.
+
+    Each change is made until nothing is left: a row that the scheduler holds is waited for, and the items that it makes
+    of it meanwhile are seen by the next statement only.
+    """
     mine = Task.objects.filter(run=run)
     if run.paused_at is None and run.max_parallel is None:
-        _held(run).transition_all(TaskStatus.PENDING)
-        mine.filter(status__in=_UNFINISHED).exclude(gate=Gate.FREE).update(gate=Gate.FREE)
+        while mine.filter(status__in=sorted(UNFINISHED)).exclude(gate=Gate.FREE).update(gate=Gate.FREE):
+            pass
+        mine.filter(status=TaskStatus.BLOCKED, ready_at__isnull=False).transition_all(TaskStatus.PENDING)
         return
+    while _hold(mine):
+        pass
     mine.filter(status__in=sorted(ACTIVE)).exclude(gate=Gate.PASSED).update(gate=Gate.PASSED)
-    mine.filter(status=TaskStatus.PENDING).transition_all(TaskStatus.BLOCKED, gate=Gate.HELD, not_before=None)
-    mine.filter(status=TaskStatus.BLOCKED).exclude(gate=Gate.HELD).update(gate=Gate.HELD)
     let_through([run])
+
+
+def _hold(mine: TaskQuerySet) -> int:
+    ready = mine.filter(status=TaskStatus.PENDING)
+    held = ready.transition_all(TaskStatus.BLOCKED, gate=Gate.HELD, not_before=None)
+    return held + mine.filter(status=TaskStatus.BLOCKED).exclude(gate=Gate.HELD).update(gate=Gate.HELD)

@@ -48,7 +48,7 @@ AS_NEW: dict[str, Any] = {
 
 
 def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
-    """Those of these tasks of the run that had failed or were cancelled, to be done again.
+    """Those of these tasks of the run that had failed or were cancelled, to be done again. Needs the run locked.
 
     In a fan-out it is the items that are done again; the step itself, which goes with them, only waits for their end.
     """

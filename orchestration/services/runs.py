@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -23,6 +23,8 @@ TOLD_ONE_BY_ONE = 50
 FEWEST_ENDED = 20
 """So many tasks have to end before a share of failures says anything; all of them where there are fewer."""
 STOPPED = "run_stopped"
+_LOOKS = 5
+_LARGE = ("spec", "inputs", "report")
 _OWN_ENDS = ("dependency_failed", STOPPED)
 _STEPPED = (RunKind.WORKFLOW, RunKind.SEQUENCE, RunKind.BENCHMARK)
 
@@ -41,10 +43,15 @@ def cancel(*, actor: Actor, run_id: int) -> int:
 
 
 def _cancel_unfinished(run: Run, now: datetime) -> list[int]:
-    """Those that wait first, the last of them first: else each that ends would start the next."""
-    rows = Task.objects.filter(run=run, status__in=UNFINISHED)
-    ids = list(rows.order_by("-pk").values_list("pk", flat=True))
-    return bulk.in_chunks(ids, lambda chunk: bulk.cancel_tasks(chunk, now))
+    """The last of them first: else each that ends would start the next. Again while a step has made items meanwhile."""
+    rows = Task.objects.filter(run=run, status__in=UNFINISHED, cancel_requested_at=None).order_by("-pk")
+    cancelled: list[int] = []
+    for _ in range(_LOOKS):
+        ids = list(rows.values_list("pk", flat=True))
+        if not ids:
+            break
+        cancelled += bulk.in_chunks(ids, lambda chunk: bulk.cancel_tasks(chunk, now))
+    return cancelled
 
 
 @atomic_again
@@ -137,30 +144,50 @@ def _forget_stop(run: Run, now: datetime) -> None:
 
 def keep_limits(*, now: datetime) -> int:
     """Ends the runs that are past a limit of theirs, and holds what came back into a paused one. The number ended."""
-    runs = list(Run.objects.filter(watched=True))
-    counts = _counts(runs) if runs else {}
-    return sum(_keep(run, counts.get(run.pk, {}), now) for run in runs)
+    runs = list(Run.objects.filter(watched=True).defer(*_LARGE))
+    counts = _counts(runs)
+    return sum(_keep(run.pk, now) for run in runs if _is_due(run, counts[run.pk], now))
 
 
 def _counts(runs: Sequence[Run]) -> dict[int, dict[str, int]]:
-    """By run: tasks by status, and under ``tokens`` what they took."""
-    tokens = Sum(Coalesce(F("prompt_tokens"), 0) + Coalesce(F("output_tokens"), 0))
+    """By run: tasks by status, and under ``tokens`` what they took where that is limited."""
+    found: dict[int, dict[str, int]] = {run.pk: {"tokens": 0} for run in runs}
     rows = Task.objects.filter(run__in=runs).order_by().values_list("run_id", "status")
-    found: dict[int, dict[str, int]] = {}
-    for run_id, status, count, taken in rows.annotate(number=Count("pk"), tokens=tokens):
-        of_run = found.setdefault(run_id, {"tokens": 0})
-        of_run[status] = count
-        of_run["tokens"] += taken
+    for run_id, status, count in rows.annotate(Count("pk")) if runs else ():
+        found[run_id][status] = count
+    limited = [run.pk for run in runs if run.max_tokens is not None]
+    tokens = Sum(Coalesce(F("prompt_tokens"), 0) + Coalesce(F("output_tokens"), 0))
+    of_limited = Task.objects.filter(run__in=limited).order_by().values_list("run_id")
+    for run_id, taken in of_limited.annotate(taken=tokens) if limited else ():
+        found[run_id]["tokens"] = taken
     return found
 
 
+def _is_due(run: Run, counts: dict[str, int], now: datetime) -> bool:
+    if not _unfinished(counts) or _came_back(run, counts):
+        return True
+    return bool(_why_stop(run, counts, now))
+
+
+def _unfinished(counts: dict[str, int]) -> bool:
+    return any(counts.get(status) for status in UNFINISHED)
+
+
+def _came_back(run: Run, counts: dict[str, int]) -> bool:
+    return run.paused_at is not None and bool(counts.get(TaskStatus.PENDING))
+
+
 @transaction.atomic
-def _keep(run: Run, counts: dict[str, int], now: datetime) -> bool:
-    if not any(counts.get(status) for status in UNFINISHED):
-        unfinished = Task.objects.filter(run=OuterRef("pk"), status__in=UNFINISHED)
-        Run.objects.filter(~Exists(unfinished), pk=run.pk).update(watched=False)
+def _keep(run_id: int, now: datetime) -> bool:
+    """Looks again: since the first look somebody may have resumed it, or begun to do it again."""
+    run = Run.objects.select_for_update(no_key=True).defer(*_LARGE).filter(pk=run_id, watched=True).first()
+    if run is None:
         return False
-    if run.paused_at is not None and counts.get(TaskStatus.PENDING):
+    counts = _counts([run])[run_id]
+    if not _unfinished(counts):
+        Run.objects.filter(pk=run_id).update(watched=False)
+        return False
+    if _came_back(run, counts):
         gates.regate(run)
     reason = _why_stop(run, counts, now)
     if reason:
@@ -211,7 +238,7 @@ def _tell(run: Run, task_ids: Sequence[int]) -> None:
 
 
 def _get(actor: Actor, action: Action, run_id: int) -> Run:
-    run = Run.objects.select_for_update().filter(pk=run_id).first()
+    run = Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     require(actor, action, run)

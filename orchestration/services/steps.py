@@ -70,7 +70,9 @@ def advance(tasks: TaskQuerySet, now: datetime) -> list[int]:
     still = Task.objects.filter(pk__in=ready, status=TaskStatus.BLOCKED, ready_at=None)
     plain = still.filter(template__isnull=True)
     moved += list(plain.values_list("pk", flat=True))
-    templated = list(still.filter(template__isnull=False).select_related("run", "lane", "agent", "owner"))
+    # Locked: its gate must not change, nor anybody cancel it, between this look and what is made of it.
+    rows = still.filter(template__isnull=False).select_for_update(of=("self",)).order_by("pk")
+    templated = list(rows.select_related("run", "lane", "agent", "owner"))
     plain.filter(gate=Gate.HELD).update(ready_at=now)
     plain.transition_all(TaskStatus.PENDING, ready_at=now)
     for task in templated:

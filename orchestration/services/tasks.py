@@ -97,7 +97,7 @@ def _ask_to_stop(task: Task) -> bool:
     return True
 
 
-@transaction.atomic
+@atomic_again
 def retry(*, actor: Actor, task_id: int) -> Task:
     """Puts a failed or cancelled task back into the line for a new attempt.
 
@@ -105,7 +105,7 @@ def retry(*, actor: Actor, task_id: int) -> Task:
     """
     task = _get(task_id)
     require(actor, Action.RETRY_TASK, task)
-    run = Run.objects.get(pk=task.run_id)
+    run = Run.objects.select_for_update(no_key=True).get(pk=task.run_id)
     again = put_back(run, [task_id], timezone.now())
     if not again:
         raise Conflict(

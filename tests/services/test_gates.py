@@ -57,6 +57,19 @@ def test_passes_without_limited_runs_cost_one_statement(limited: Any) -> None:
     assert len(asked) == 1
 
 
+def test_passes_with_many_limited_runs_cost_as_little_while_nothing_may_start(limited: Any) -> None:
+    for _ in range(5):
+        limited(1, 2)
+    with CaptureQueriesContext(connection) as asked:
+        assert gates.let_through() == []
+    assert len(asked) == 1
+    for _ in range(5):
+        limited(2, 1)
+    with CaptureQueriesContext(connection) as asked:
+        assert gates.let_through() == []
+    assert len(asked) == 2
+
+
 def test_a_back_off_does_not_outlast_a_pause(limited: Any) -> None:
     run = limited(1, None)
     run.tasks.update(not_before=timezone.now())

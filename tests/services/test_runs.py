@@ -240,6 +240,14 @@ def test_a_run_that_takes_too_many_tokens_is_ended(batch: Batch, complete: Compl
     assert _statuses(run) == ["completed", "completed", "cancelled"]
 
 
+def test_limits_of_many_runs_are_kept_with_few_statements(batch: Batch) -> None:
+    for _ in range(5):
+        batch(1, max_seconds=60, max_tokens=100)
+    with CaptureQueriesContext(connection) as asked:
+        assert runs.keep_limits(now=timezone.now()) == 0
+    assert len(asked) == 3
+
+
 # Again ----------------------------------------------------------------------------------------------------------------
 
 
