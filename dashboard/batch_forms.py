@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
 from dashboard.forms import THINK_WORDS, model_choices, split
-from dashboard.option_forms import OptionsForm, number_field, whole_field
+from dashboard.option_forms import TypedForm, number_field, whole_field
 from orchestration import queries
 from orchestration.api.batches import file_text
 from orchestration.errors import DroverError, InvalidInput
@@ -34,7 +34,7 @@ FORMATS = {
 SINGLE_COLUMNS = ("client_ref", "model", "images")
 
 
-class BatchForm(OptionsForm):
+class BatchForm(TypedForm):
     text = forms.CharField(
         label="Rows",
         required=False,
@@ -67,7 +67,6 @@ class BatchForm(OptionsForm):
     client_ref = forms.CharField(required=False, max_length=200)
     model = forms.CharField(required=False, max_length=200)
     images = forms.CharField(required=False, max_length=200)
-    type = forms.ChoiceField(choices=[(word, word) for word in TaskType], widget=forms.RadioSelect, initial="generate")
     agent = forms.TypedChoiceField(label="Agent", coerce=int)
     model_name = forms.CharField(label="Model", required=False, max_length=200)
     allow_missing = forms.BooleanField(label="Wait if no node has the model yet", required=False)
@@ -162,7 +161,7 @@ class BatchForm(OptionsForm):
         return TaskSpec(
             type=data["type"],
             model_name=data["model_name"],
-            parameters={} if embed else self.options(),
+            parameters=self.own_parameters(),
             priority=data["priority"],
             tags=split(data["tags"]),
             think=None if embed else THINK_WORDS[data["think"]],

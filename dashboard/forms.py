@@ -13,20 +13,27 @@ from uuid import uuid4
 from django import forms
 
 from dashboard.image_fields import ImagesField, ModelSelect
-from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field, whole_field
-from orchestration.errors import DroverError, InvalidInput, NotAllowed
+from dashboard.option_forms import (
+    OPTION_FIELDS,
+    RetriesForm,
+    TypedForm,
+    json_object,
+    number_field,
+    whole_field,
+)
+from orchestration.errors import DroverError, NotAllowed
 from orchestration.models import ModelConfig, Node, Task
 from orchestration.payloads import AgentPayload, DocumentPayload
 from orchestration.policy.states import Priority, TaskType
-from orchestration.policy.strict_json import read_json
 from orchestration.services.specs import THINK_LEVELS, TaskSpec
+from orchestration.services.task_types import OPTIONS, is_built_in, options_among
 
 Saved = TypeVar("Saved")
 
 GIGABYTE = 1_000_000_000
 GIBIBYTE = 2**30
 MESSAGE_ROLES = ("system", "user", "assistant")
-ALIASES = {"input": "prompt", "document_ids": "documents", "vram_bytes": "vram_gb", "options": "", "parameters": ""}
+ALIASES = {"input": "prompt", "document_ids": "documents", "vram_bytes": "vram_gb", "options": ""}
 THINK_WORDS: dict[str, bool | str | None] = {
     "": None,
     "on": True,
@@ -66,8 +73,7 @@ def split(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.replace("\n", ",").split(",") if part.strip()))
 
 
-class TaskForm(OptionsForm):
-    type = forms.ChoiceField(choices=[(word, word) for word in TaskType], widget=forms.RadioSelect, initial="generate")
+class TaskForm(TypedForm):
     agent = forms.TypedChoiceField(label="Agent", coerce=int)
     model_name = forms.CharField(label="Model", required=False, max_length=200)
     allow_missing = forms.BooleanField(label="Wait if no node has the model yet", required=False)
@@ -153,15 +159,7 @@ class TaskForm(OptionsForm):
         text = self.cleaned_data["schema"]
         if self.data.get("format") != "schema":
             return None
-        try:
-            schema = read_json(text.encode())
-        except InvalidInput as error:
-            raise forms.ValidationError(error.message) from error
-        except (ValueError, RecursionError) as error:
-            raise forms.ValidationError(f"This is not JSON: {error}.") from error
-        if not isinstance(schema, dict):
-            raise forms.ValidationError("A schema is a JSON object.")
-        return schema
+        return json_object(text, "A schema is")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -178,10 +176,9 @@ class TaskForm(OptionsForm):
         kind = data["type"]
         return TaskSpec(
             type=kind,
-            input="" if kind == TaskType.CHAT else _texts(kind, data["prompt"]),
-            messages=self._spoken() if kind == TaskType.CHAT else None,
+            **self._said(kind, original),
             model_name=data["model_name"],
-            parameters={} if kind == TaskType.EMBED else self._parameters(),
+            parameters=self.own_parameters(),
             priority=data["priority"],
             images=[] if kind == TaskType.EMBED else self._images(original),
             tags=split(data["tags"]),
@@ -200,12 +197,22 @@ class TaskForm(OptionsForm):
         content = f"{self.cleaned_data['agent']} {spec!r}"
         return f"form-{key}-{sha256(content.encode()).hexdigest()[:32]}" if key else None
 
+    def _said(self, kind: str, original: Task | None) -> dict[str, Any]:
+        """What an earlier task of an installed type was given in a shape that the form does not show stays."""
+        if kind == TaskType.CHAT:
+            return {"messages": self._spoken()}
+        prompt = self.cleaned_data["prompt"]
+        if original and kind == original.type and not is_built_in(kind):
+            same = prompt.replace("\r\n", "\n") == _joined(original)
+            return {"input": original.input if same else prompt, "messages": original.messages}
+        return {"input": _texts(kind, prompt)}
+
     def _spoken(self) -> list[dict[str, Any]]:
         return [row for row in self._sent_messages() if row["content"].strip()]
 
-    def _parameters(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         stop = [line for line in self.cleaned_data["stop"].splitlines() if line]
-        return {**self.options(), **({"stop": stop} if stop else {})}
+        return {**super().options(), **({"stop": stop} if stop else {})}
 
     def _images(self, original: Task | None) -> list[str]:
         kept = list(original.images) if original and self.cleaned_data["keep_images"] else []
@@ -216,6 +223,10 @@ def _texts(kind: str, prompt: str) -> str | list[str]:
     """An embed task takes one text a line."""
     lines = [line for line in prompt.splitlines() if line.strip()]
     return lines if kind == TaskType.EMBED and len(lines) > 1 else prompt
+
+
+def _joined(task: Task) -> str:
+    return "\n".join(task.input if isinstance(task.input, list) else [task.input])
 
 
 def model_choices(agents: Sequence[AgentPayload], models: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -242,25 +253,27 @@ def _described(model: Mapping[str, Any]) -> str:
 
 def initial_from_task(task: Task) -> dict[str, Any]:
     """A form filled with an earlier task."""
-    texts = task.input if isinstance(task.input, list) else [task.input]
+    options = options_among(task.type, task.parameters)
+    own = {} if is_built_in(task.type) else {name: value for name, value in task.parameters.items() if name != OPTIONS}
     think = next((word for word, value in THINK_WORDS.items() if value == task.think and word), "")
     return {
         "type": task.type,
         "agent": task.agent_id,
         "model_name": task.model_name,
-        "prompt": "\n".join(texts),
+        "prompt": _joined(task),
+        "parameters": json.dumps(own, indent=2, ensure_ascii=False) if own else "",
         "messages": task.messages,
         "priority": task.priority,
         "tags": ", ".join(task.tags),
         "think": think if task.think is not None else "",
         "format": "schema" if isinstance(task.format, dict) else task.format or "",
         "schema": json.dumps(task.format, indent=2) if isinstance(task.format, dict) else "",
-        "stop": "\n".join(task.parameters.get("stop") or []),
+        "stop": "\n".join(options.get("stop") or []),
         "timeout_seconds": task.timeout_seconds,
         "origin": f"task:{task.pk}",
         "keep_images": bool(task.images),
         "documents": list(task.documents.values_list("pk", flat=True)),
-        **{name: task.parameters.get(name) for name in OPTION_FIELDS},
+        **{name: options.get(name) for name in OPTION_FIELDS},
     }
 
 

@@ -1,11 +1,16 @@
-"""Parts of forms: Ollama's options as proper fields, and how failed tries are made again."""
+"""Parts of forms: types of tasks with what they take, Ollama's options, and how failed tries are made again."""
 
 from typing import Any
 
 from django import forms
 
+from orchestration import extensions
+from orchestration.errors import InvalidInput
 from orchestration.policy.context import BUCKETS
 from orchestration.policy.failures import CHOICES
+from orchestration.policy.states import TaskType
+from orchestration.policy.strict_json import read_json
+from orchestration.services.task_types import OPTIONS, is_built_in
 from orchestration.services.tries import LONGEST_FIRST_DELAY, MOST_GROWTH
 
 OPTION_FIELDS = ("temperature", "num_predict", "num_ctx", "seed", "top_p")
@@ -49,6 +54,48 @@ class OptionsForm(forms.Form):
     def options(self) -> dict[str, Any]:
         values = {name: self.cleaned_data.get(name) for name in OPTION_FIELDS}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def type_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in (*TaskType, *extensions.task_types())]
+
+
+class TypedForm(OptionsForm):
+    """A task's type: Drover's own, or one that is installed, which takes parameters of its own."""
+
+    type = forms.ChoiceField(choices=type_choices, widget=forms.RadioSelect, initial="generate")
+    parameters = forms.CharField(
+        label="Parameters",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "placeholder": '{"name": "value"}'}),
+        help_text="A JSON object, as this type of task takes it.",
+    )
+
+    def clean_parameters(self) -> dict[str, Any]:
+        text = self.cleaned_data["parameters"]
+        return {} if is_built_in(self.data.get("type", "")) or not text.strip() else json_object(text, "Parameters are")
+
+    def own_parameters(self) -> dict[str, Any]:
+        """As the service takes them: of an installed type, Ollama's options stand among its own."""
+        kind, options = self.cleaned_data["type"], self.options()
+        if kind == TaskType.EMBED:
+            return {}
+        if is_built_in(kind):
+            return options
+        return {**self.cleaned_data["parameters"], **({OPTIONS: options} if options else {})}
+
+
+def json_object(text: str, what: str) -> dict[str, Any]:
+    """Raises ValidationError."""
+    try:
+        value = read_json(text.encode())
+    except InvalidInput as error:
+        raise forms.ValidationError(error.message) from error
+    except (ValueError, RecursionError) as error:
+        raise forms.ValidationError(f"This is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise forms.ValidationError(f"{what} a JSON object.")
+    return value
 
 
 class RetriesForm(forms.Form):

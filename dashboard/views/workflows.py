@@ -10,12 +10,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.drawing import drawn
 from dashboard.flow_forms import RunForm, blank, listed_problems
+from dashboard.option_forms import type_choices
 from dashboard.views import actor, done, page
 from orchestration import queries
 from orchestration.errors import DroverError, InvalidInput, Unprocessable
 from orchestration.models import Workflow
 from orchestration.permissions import Action, refusal
-from orchestration.policy.states import TaskType
 from orchestration.policy.stepping import edges_of
 from orchestration.policy.strict_json import read_json
 from orchestration.policy.workflow_text import from_yaml, to_yaml, with_lines
@@ -129,7 +129,7 @@ def _page(
         "why_no_run": refusal(actor(request), Action.SUBMIT_TASK) or "",
         "agents": queries.agents(),
         "models": queries.known_models(),
-        "types": [str(word) for word in TaskType],
+        "types": [name for name, _ in type_choices()],
         "think_levels": THINK_LEVELS,
         "dag": _dag(definition),
         "run_form": RunForm(found.get_version(row, row.latest).definition) if row else None,

@@ -10,7 +10,11 @@
 import {one} from "./dom.js";
 import {toast} from "./toasts.js";
 
+const BUILT_IN = ["generate", "chat", "embed"];
 const confirmed = new WeakSet();
+
+/** Of a task's type, for the parts of a form that have data-for; "custom" are those that extensions bring. */
+export const kindOf = (type) => (BUILT_IN.includes(type) ? type : "custom");
 
 export function startForms() {
   document.addEventListener("submit", onSubmit);

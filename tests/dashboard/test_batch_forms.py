@@ -76,3 +76,11 @@ def test_the_first_problem_names_its_field(form):
     assert isinstance(problem, InvalidInput)
     assert problem.message.startswith("Rows at once: ")
     assert form(text="x").first_problem() is None
+
+
+def test_a_type_that_is_installed_takes_its_parameters_beside_the_options(form, packages):
+    packages.add("class Count:\n    async def run(self, context): ...", task_types={"count-words": "Count"})
+    found = form(text="x", type="count-words", parameters='{"by": 2}', seed="7")
+    assert found.is_valid()
+    task = found.batch().task
+    assert (task.type, task.parameters) == ("count-words", {"by": 2, "options": {"seed": 7}})

@@ -3,7 +3,7 @@
 import {patchLine, patchProgress} from "../batch.js";
 import {all, attr, one, put, show, soon, stamp} from "../dom.js";
 import {number} from "../format.js";
-import {post} from "../forms.js";
+import {kindOf, post} from "../forms.js";
 import {live} from "../socket.js";
 import {toast} from "../toasts.js";
 
@@ -19,7 +19,7 @@ const type = () => new FormData(form).get("type");
 const hasRows = () => file.files.length > 0 || form.elements.text.value.trim() !== "";
 
 function arrange() {
-  for (const part of all("[data-for]", form)) show(part, part.dataset.for.split(" ").includes(type()));
+  for (const part of all("[data-for]", form)) show(part, part.dataset.for.split(" ").includes(kindOf(type())));
 }
 
 /* Preview: the columns are exchanged only when there are others, so that no choice is lost under the hand */

@@ -2,6 +2,7 @@
 
 import {all, make, one, put, show, soon, stamp} from "../dom.js";
 import {number} from "../format.js";
+import {kindOf} from "../forms.js";
 import {startPicker} from "../picker.js";
 import {toast} from "../toasts.js";
 
@@ -14,7 +15,7 @@ const CHARACTERS_PER_TOKEN = 4;
 const type = () => new FormData(form).get("type");
 
 function arrange() {
-  for (const part of all("[data-for]", form)) show(part, part.dataset.for.split(" ").includes(type()));
+  for (const part of all("[data-for]", form)) show(part, part.dataset.for.split(" ").includes(kindOf(type())));
   show(one("[data-schema]", form), form.elements.format.value === "schema");
   put(one("label[for=id_prompt]", form), type() === "embed" ? "Texts, one a line" : "Prompt");
   withoutTheBlind();

@@ -6,7 +6,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from orchestration.models import Task
-from orchestration.services import documents
+from orchestration.services import documents, tasks
+from orchestration.services.specs import TaskSpec
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -187,3 +188,64 @@ def test_a_viewer_cannot_submit(send, carol):
     answer = send(user=carol)
     assert answer.status_code == 302
     assert not Task.objects.exists()
+
+
+COUNT = """
+    class Count:
+        needs = "completion"
+        parameters = {"type": "object", "properties": {"by": {"type": "integer"}}, "additionalProperties": False}
+
+        async def run(self, context):
+            return 1
+"""
+
+
+@pytest.fixture
+def count(packages):
+    packages.add(COUNT, task_types={"count-words": "Count"})
+
+
+def test_a_type_that_is_installed_is_offered_and_takes_its_parameters(send, client, bob, count):
+    client.force_login(bob)
+    assert 'value="count-words"' in client.get("/new").text
+    send(type="count-words", parameters='{"by": 2}', seed="7", form_key="")
+    task = Task.objects.get()
+    assert (task.type, task.input, task.messages) == ("count-words", "Say hello.", None)
+    assert task.parameters == {"by": 2, "options": {"seed": 7}}
+    assert task.options == {"seed": 7}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("[1]", "Parameters are a JSON object."),
+        ("{", "This is not JSON"),
+        ('{"by": "x"}', "parameters of count-words: by"),
+    ],
+)
+def test_parameters_of_an_installed_type_are_checked_beside_their_field(send, count, parameters, words):
+    answer = send(type="count-words", parameters=parameters)
+    assert answer.status_code == 422
+    assert words in " ".join(answer.context["form"].errors["parameters"])
+    assert not Task.objects.exists()
+
+
+def test_parameters_are_no_affair_of_the_other_types(send):
+    send(parameters="{")
+    assert Task.objects.get().parameters == {}
+
+
+def test_a_task_of_an_installed_type_is_edited_by_the_form(send, client, as_bob, agent, count):
+    fields = {"input": ["a", "b"], "parameters": {"by": 2, "options": {"seed": 7, "stop": ["END"]}}}
+    first = tasks.submit(actor=as_bob, agent=agent, specs=[TaskSpec(type="count-words", **fields)]).tasks.get()
+    client.force_login(first.owner)
+    form = client.get(f"/new?from=task:{first.pk}").context["form"]
+    sent = {name: form[name].value() for name in ("type", "prompt", "parameters", "seed", "stop", "origin")}
+    assert (sent["prompt"], sent["seed"], sent["stop"]) == ("a\nb", 7, "END")
+    send(**sent)
+    again = Task.objects.latest("pk")
+    assert (again.retried_from_id, again.type) == (first.pk, "count-words")
+    assert (again.input, again.parameters) == (["a", "b"], first.parameters)
+    send(**{**sent, "prompt": "c", "parameters": '{"by": 3}'})
+    other = Task.objects.latest("pk")
+    assert (other.input, other.parameters["by"]) == ("c", 3)

@@ -141,3 +141,8 @@ def test_a_deleted_workflow_leaves_its_runs(as_user, bob, as_bob, saved):
     run = workflows.run_saved(actor=as_bob, workflow_id=saved.pk, asked=Asked(inputs={"topic": "x"}))
     assert as_user(bob).post(f"/workflows/{saved.pk}/delete")["Location"] == "/workflows"
     assert "site" in as_user(bob).get(f"/runs/{run.pk}").text
+
+
+def test_a_step_may_be_of_a_type_that_is_installed(as_user, bob, packages):
+    packages.add("class Count:\n    async def run(self, context): ...", task_types={"count-words": "Count"})
+    assert "<option>count-words</option>" in as_user(bob).get("/workflows/new").text
