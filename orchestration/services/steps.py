@@ -5,7 +5,7 @@ does not grow with the queue.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from orchestration.services.routes import lane_with_room
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
+_SHOWN = ("run_id", "position", "step", "title", "status", "created_at")
 _ROUNDS = 50
 """Steps that are skipped one after the other in one pass; the rest of a longer chain comes with the next."""
 
@@ -61,11 +62,11 @@ def advance(tasks: TaskQuerySet, now: datetime) -> list[int]:
     """Those of these steps that moved, because nothing they need is unfinished any more."""
     waiting_for = TaskDependency.objects.filter(task=OuterRef("pk"), needs__status__in=UNFINISHED)
     blocked = tasks.filter(status=TaskStatus.BLOCKED, ready_at=None)
-    free = list(blocked.exclude(Exists(waiting_for)).light().select_related("run"))
+    free = list(blocked.exclude(Exists(waiting_for)).select_related("run").only("run__continue_on_error"))
     broken = _broken_dependencies(free)
-    over = [task for task in free if task.pk in broken and not task.run.continue_on_error]
-    ready = [task.pk for task in free if task not in over]
-    moved = [pk for task in over for pk in _end_with(task, broken[task.pk], now)]
+    over = {task.pk: broken[task.pk] for task in free if task.pk in broken and not task.run.continue_on_error}
+    ready = [task.pk for task in free if task.pk not in over]
+    moved = _end_behind({step.pk: step for step in over.values()}, now)
     # Only what is blocked still: what somebody has cancelled meanwhile could become pending, too, by a retry.
     still = Task.objects.filter(pk__in=ready, status=TaskStatus.BLOCKED, ready_at=None)
     plain = still.filter(template__isnull=True)
@@ -139,20 +140,24 @@ def _broken_dependencies(tasks: Sequence[Task]) -> dict[int, Task]:
     """By task: one that it needs and that did not complete."""
     edges = TaskDependency.objects.filter(task__in=[task.pk for task in tasks], soft=False).select_related("needs")
     broken = edges.exclude(needs__status=TaskStatus.COMPLETED).order_by("-pk")
-    rows = broken.only("task_id", "needs__position", "needs__step", "needs__title", "needs__status")
+    rows = broken.only("task_id", *(f"needs__{name}" for name in _SHOWN))
     return {row.task_id: row.needs for row in rows}
 
 
-def _end_with(task: Task, broken: Task, now: datetime) -> list[int]:
-    """The task and everything behind it: one pass for each step would take hours for a long sequence."""
-    ids = [task.pk, *_behind(task)]
-    Task.objects.filter(pk__in=ids, status=TaskStatus.BLOCKED).transition_all(
-        TaskStatus.CANCELLED,
-        **_ended(task, now),
-        error_code="dependency_failed",
-        error=f"{called(broken)} {broken.status}, so this one was not started.",
-    )
-    return ids
+def _end_behind(broken: Mapping[int, Task], now: datetime) -> list[int]:
+    """Everything behind these steps, at once: one pass for each of them would take hours for a long sequence."""
+    edges = _hard_edges({step.run_id for step in broken.values()}) if broken else {}
+    moved: list[int] = []
+    for step in broken.values():
+        ids = _behind(step.pk, edges)
+        Task.objects.filter(pk__in=ids, status=TaskStatus.BLOCKED).transition_all(
+            TaskStatus.CANCELLED,
+            **_ended(step, now),
+            error_code="dependency_failed",
+            error=f"{called(step)} {step.status}, so this one was not started.",
+        )
+        moved += ids
+    return moved
 
 
 def called(task: Task) -> str:
@@ -160,14 +165,19 @@ def called(task: Task) -> str:
     return f"Step {task.position + 1} “{task.step or task.title}”"
 
 
-def _behind(task: Task) -> Collection[int]:
-    """The blocked tasks of the run that need this one, directly or not."""
+def _hard_edges(run_ids: Collection[int]) -> dict[int, list[int]]:
+    """By step: the blocked ones that need it."""
     edges: dict[int, list[int]] = {}
-    blocked = TaskDependency.objects.filter(task__run=task.run_id, task__status=TaskStatus.BLOCKED, soft=False)
+    blocked = TaskDependency.objects.filter(task__run__in=run_ids, task__status=TaskStatus.BLOCKED, soft=False)
     for waiting, needed in blocked.values_list("task_id", "needs_id"):
         edges.setdefault(needed, []).append(waiting)
+    return edges
+
+
+def _behind(step_id: int, edges: dict[int, list[int]]) -> list[int]:
+    """All that need this step, directly or not, each once: their edges are used up."""
     found: dict[int, None] = {}
-    look_behind = [task.pk]
+    look_behind = [step_id]
     while look_behind:
         waiting_here = [pk for pk in edges.pop(look_behind.pop(), []) if pk not in found]
         found |= dict.fromkeys(waiting_here)

@@ -53,6 +53,27 @@ def test_a_failed_step_ends_those_after_it_with_words(submit: Callable[..., Run]
     assert _fresh(two).error_code == "dependency_failed"
 
 
+def test_what_can_never_start_ends_at_once_with_few_statements(workflow: Any, begin: Give) -> None:
+    """As the requests of a benchmark: each needs the first one, and comes after the one before it."""
+    rest = [(f"s{number}", "x", {"needs": [0], "after": [number]}) for number in range(1, 40)]
+    first, *others = workflow(("s0", "x", {}), ("s1", "x", {"needs": [0]}), *[(f"r{n}", t, f) for n, t, f in rest])
+    _fail(begin, first)
+    with CaptureQueriesContext(connection) as asked:
+        assert _promote() == len(others)
+    assert len(asked) < 30
+    assert {(_fresh(step).status, _fresh(step).error_code) for step in others} == {("cancelled", "dependency_failed")}
+
+
+def test_steps_end_with_the_one_that_each_of_them_needs(workflow: Any, begin: Give) -> None:
+    one, two, *others = workflow(
+        ("one", "x", {}), ("two", "x", {}), ("a", "x", {"needs": [0]}), ("b", "x", {"needs": [1]})
+    )
+    _fail(begin, one)
+    _fail(begin, two)
+    _promote()
+    assert [_fresh(step).error.split()[2] for step in others] == ["“one”", "“two”"]
+
+
 def test_all_steps_behind_a_failed_one_end_in_one_pass(submit: Callable[..., Run], begin: Give) -> None:
     one, *others = submit(*[str(number) for number in range(30)], sequential=True).tasks.order_by("position")
     _fail(begin, one)
