@@ -70,6 +70,11 @@ class PatientServer(Server):
         self.listening_error = failure.getErrorMessage()
         super().listen_error(failure)
 
+    def protocol_connected(self, protocol: Any) -> None:
+        """Forms are read by Django alone: Twisted would read them first, in everybody's way, and refuse some itself."""
+        protocol._parsePOSTFormSubmission = False
+        super().protocol_connected(protocol)
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.send":
             with _outgoing(protocol):

@@ -54,6 +54,9 @@ def _rows(value: Any) -> Any:
     return value
 
 
+Rows = Annotated[list[str | dict[str, Any]], Field(max_length=settings.DROVER_MAX_TASKS_PER_REQUEST)]
+
+
 class ColumnsIn(Body):
     """Names of columns, as the header has them or as placeholders write them."""
 
@@ -100,11 +103,7 @@ class BatchOptions(Body):
 class BatchBody(BatchOptions):
     """``rows``, or ``text`` in one of the formats."""
 
-    rows: Annotated[
-        list[str | dict[str, Any]] | None,
-        BeforeValidator(_rows),
-        Field(max_length=settings.DROVER_MAX_TASKS_PER_REQUEST),
-    ] = None
+    rows: Annotated[Rows | None, BeforeValidator(_rows)] = None
     text: str | None = Field(None, description="CSV, JSON, JSON lines, or a prompt a line.")
 
 

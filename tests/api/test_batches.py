@@ -94,6 +94,8 @@ def test_the_same_key_answers_with_the_same_batch(bob_api: ApiClient) -> None:
     [
         ({}, "Send either rows or text."),
         ({"rows": ["a"], "text": "b"}, "Send either rows or text."),
+        ({"rows": None, "text": None}, "Send either rows or text."),
+        ({"rows": None, "text": {}}, "text: must be a text"),
         ({"text": "a,b\n1,2\n1,2,3\n", "format": "csv"}, "Line 3 has 3 values"),
         ({"rows": [{"a": "x"}], "template": "{{b}}"}, "There is no column for {{b}}"),
         ({"rows": [7]}, "rows: must be a list of texts or of objects"),

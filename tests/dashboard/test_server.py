@@ -125,6 +125,14 @@ def test_a_reader_that_goes_away_lets_its_download_end(site):
     assert len(site.get("/100")) == 100 * 65_536
 
 
+@pytest.mark.parametrize("body", [b"--x--\r\n", b"no form at all"])
+def test_a_form_that_is_none_is_for_the_application_to_refuse(site, body):
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"http://127.0.0.1:{site.port}/soon", body, headers)
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        assert answer.read() == b"begin end"
+
+
 def test_a_request_in_flight_is_finished_and_then_the_server_ends(site):
     with site.ask(b"GET /soon HTTP/1.0\r\nHost: localhost\r\n\r\n") as connection:
         answer = b""
