@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,8 +22,10 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 30.0
 CHECK_SECONDS = 5.0
+ALONE_SECONDS = 30
 MOST_BYTES = 1024 * 1024 * 1024
 _ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "orchestration.engine.checker"]
 _READY = b"ready\n"
 
 
@@ -70,7 +73,7 @@ class Checker:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "orchestration.engine.checker"),
+                *COMMAND,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 cwd=_ROOT,
@@ -89,14 +92,20 @@ async def _exchange(process: asyncio.subprocess.Process, question: bytes) -> byt
 
 
 def serve() -> None:
-    """The process: a question on each line, until there are no more."""
+    """The process: a question on each line, until there are no more.
+
+    Whoever asked may be gone, killed; then nobody kills this one, so it has a clock of its own.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: whoever asks ends in order, and this one with it
     with suppress(ValueError, OSError):  # where the system takes no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     sys.stdout.buffer.write(_READY)
     sys.stdout.buffer.flush()
     for line in sys.stdin.buffer:
+        signal.alarm(ALONE_SECONDS)
         question = json.loads(line)
         sys.stdout.buffer.write(json.dumps(problem_of_text(question["text"], question["schema"])).encode() + b"\n")
+        signal.alarm(0)
         sys.stdout.buffer.flush()
 
 

@@ -52,6 +52,8 @@ def _problem_of_schema(text: str) -> str:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return f"is wrong at {_place(error.path)}: {_cut(error.message)}."
+    except (OverflowError, RecursionError):
+        return "has a pattern that is too large or too deep."
     return next(_unresolved(schema), "")
 
 
@@ -74,9 +76,15 @@ def _problems_here(schema: Mapping[str, Any], at_root: bool) -> Iterator[str]:
             yield f'refers to "{_cut(target)}"; only its own parts, "#…", can be referred to.'
     if isinstance(schema.get("$id"), str) and not at_root:
         yield "has an $id inside; only the whole may have one."
-    pattern = schema.get("pattern")
-    if isinstance(pattern, str) and len(pattern) > LONGEST_PATTERN:
-        yield f"has a pattern of {len(pattern):,} characters; at most {LONGEST_PATTERN} are taken."
+    for pattern in _patterns(schema):
+        if len(pattern) > LONGEST_PATTERN:
+            yield f"has a pattern of {len(pattern):,} characters; at most {LONGEST_PATTERN} are taken."
+
+
+def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:
+    own, named = schema.get("pattern"), schema.get("patternProperties")
+    yield from (own,) if isinstance(own, str) else ()
+    yield from named if isinstance(named, Mapping) else ()
 
 
 def _parts(schema: Any) -> list[Any]:
@@ -91,7 +99,7 @@ def _unresolved(schema: Mapping[str, Any]) -> Iterator[str]:
     for target in _targets(schema):
         try:
             resolver.lookup(target)
-        except Unresolvable:
+        except (Unresolvable, ValueError):  # a word where a list takes numbers
             yield f'refers to "{_cut(target)}", which is not in it.'
 
 
@@ -122,6 +130,8 @@ def problem_of_value(value: Any, schema: Mapping[str, Any]) -> str:
         error = best_match(validator.iter_errors(value))
     except RecursionError:
         return "Its schema refers to itself without end."
+    except OverflowError:
+        return "A number in it is too large to be checked."
     return "" if error is None else storable(f"{_place(error.absolute_path)}: {_cut(_words(error))}.")
 
 

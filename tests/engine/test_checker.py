@@ -1,8 +1,10 @@
 """Answers are checked by a process of its own, which may be killed when a schema takes too long."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from orchestration.engine.checker import Checker
 from orchestration.errors import InvalidAnswer
 
 CITY = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+HASTY = "from orchestration.engine import checker; checker.ALONE_SECONDS = 1; checker.serve()"
 FOR_EVER = {"type": "string", "pattern": "^(a+)+$"}
 MANY_WAYS = {
     "$ref": "#/$defs/p0",
@@ -75,3 +78,17 @@ async def test_a_process_that_dies_with_the_question_is_told_in_words(checker, m
     monkeypatch.setattr(module, "_exchange", nothing)
     with pytest.raises(InvalidAnswer, match="could not be checked"):
         await checker.problem("{}", CITY)
+
+
+async def test_it_does_not_go_on_for_ever_when_whoever_asked_was_killed(checker, monkeypatch):
+    monkeypatch.setattr(module, "COMMAND", [sys.executable, "-c", HASTY])
+    await checker.problem("{}", CITY)
+    process = checker._process
+    process.stdin.write(json.dumps({"text": '"' + 40 * "a" + '!"', "schema": FOR_EVER}).encode() + b"\n")
+    assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGALRM
+
+
+async def test_an_interrupt_at_the_terminal_does_not_end_it_before_its_owner(checker):
+    await checker.problem("{}", CITY)
+    checker._process.send_signal(signal.SIGINT)
+    assert await checker.problem('{"name": "Ulm"}', CITY) == ""

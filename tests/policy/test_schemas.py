@@ -97,3 +97,21 @@ def test_names_from_the_answer_can_be_stored():
 
 def test_a_schema_without_end_is_a_problem_and_no_crash():
     assert "without end" in problem_of_value(1, {"$ref": "#"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"pattern": "a{99999999999999}"}, "too large or too deep"),
+        ({"patternProperties": {"(" * 2000 + ")" * 2000: {}}}, "has a pattern of 4,000 characters"),
+        ({"prefixItems": [{}], "$ref": "#/prefixItems/abc"}, "which is not in it"),
+        ({"title": "abc", "$ref": "#/title/x"}, "which is not in it"),
+    ],
+)
+def test_what_the_libraries_stumble_over_is_refused_in_words(schema, words):
+    with pytest.raises(InvalidInput, match=words):
+        check_schema(schema)
+
+
+def test_a_number_beyond_all_numbers_is_told_in_words() -> None:
+    assert "too large" in problem_of_value(10**400, {"multipleOf": 0.1})
