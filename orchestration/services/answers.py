@@ -17,7 +17,7 @@ class TooMuch(Unprocessable):
 
 
 def values_of(task: Task) -> dict[str, str]:
-    """By name, for a task whose needs have ended. Needs ``run`` selected."""
+    """By name, for a task whose needs have ended. Needs ``run`` selected. Raises Unprocessable."""
     template = task.template or {}
     values = {f"input.{name}": as_text(value) for name, value in task.run.inputs.items()}
     values |= _item(template)
@@ -25,7 +25,9 @@ def values_of(task: Task) -> dict[str, str]:
     found = _outputs(task.run_id, set(names.values()))
     lists = _lists(task.run_id, {position for name, position in names.items() if name.endswith(".outputs")})
     for name, position in names.items():
-        values[name] = lists[position] if name.endswith(".outputs") else found.get(position, "")
+        if position not in found:
+            raise Unprocessable(f"Step {position + 1}, which {{{{{name}}}}} quotes, has been deleted.")
+        values[name] = lists[position] if name.endswith(".outputs") else found[position]
     return values
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from orchestration.models import Run, Task, TaskDependency
 from orchestration.policy.states import Gate, TaskStatus
@@ -60,7 +60,8 @@ def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
     rows = Task.objects.filter(pk__in=mine, status__in=AGAIN)
     limited = run.paused_at is not None or run.max_parallel is not None
     gate = Gate.HELD if limited else Gate.FREE
-    steps = rows.filter(Exists(TaskDependency.objects.filter(task=OuterRef("pk"))))
+    never_filled = Q(template__isnull=False, ready_at=None)
+    steps = rows.filter(Exists(TaskDependency.objects.filter(task=OuterRef("pk"))) | never_filled)
     steps.transition_all(TaskStatus.BLOCKED, **AS_NEW, gate=gate, ready_at=None)
     to = TaskStatus.BLOCKED if limited else TaskStatus.PENDING
     rows.transition_all(to, **AS_NEW, gate=gate, ready_at=now)

@@ -1,6 +1,7 @@
 """Doing again what failed, and only that."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.utils import timezone
 
@@ -47,3 +48,21 @@ def test_steps_wait_again_for_the_one_that_failed(submit: Callable[..., Run], be
 def test_everything_an_attempt_left_behind_is_forgotten() -> None:
     stays = {"output_tokens", "error", "output", "vectors", "node_name", "cancel_requested_at", "skipped_because"}
     assert stays <= AS_NEW.keys()
+
+
+def test_a_step_that_could_not_be_filled_in_is_not_sent_as_a_template(workflow: Any) -> None:
+    (step,) = workflow(
+        ("each", "{{item}}", {"template": {"names": {}, "for_each": "{{input.list}}", "most": 1}}),
+        inputs={"list": [1, 2]},
+    )
+    assert step.status == "failed"
+    put_back(step.run, [step.pk], timezone.now())
+    assert (Task.objects.get(pk=step.pk).status, step.items.count()) == ("failed", 0)
+
+
+def test_what_was_filled_in_once_is_done_again_as_it_was(workflow: Any, begin: Give) -> None:
+    (step,) = workflow(("a", "{{input.x}}", {"template": {"names": {}}}), inputs={"x": "y"})
+    _fail(begin, step)
+    put_back(step.run, [step.pk], timezone.now())
+    again = Task.objects.get(pk=step.pk)
+    assert (again.status, again.input) == ("pending", "y")

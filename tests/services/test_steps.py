@@ -272,3 +272,23 @@ def test_a_retried_step_is_filled_in_anew(workflow: Any, answer: Answer, begin: 
     _fail(begin, two)
     assert tasks.retry(actor=as_bob, task_id=two.pk).status == "pending"
     assert _fresh(two).input == "first"
+
+
+def test_a_step_that_quotes_a_deleted_one_fails_with_words(
+    workflow: Any, answer: Answer, begin: Give, as_bob: Actor
+) -> None:
+    """With nothing in the place of its answer it would ask something else."""
+    one, two, three = workflow(
+        ("one", "x", {}),
+        ("two", "x", {}),
+        ("three", "{{one}} {{two}}", {"needs": [0, 1], "template": {"names": {"one": 0, "two": 1}}}),
+    )
+    answer(one, "a")
+    _promote()
+    tasks.delete_ended(actor=as_bob, task_ids=[one.pk])
+    answer(two, "b")
+    _promote()
+    assert (_fresh(three).status, _fresh(three).error) == (
+        "failed",
+        "Step 1, which {{one}} quotes, has been deleted.",
+    )
