@@ -11,14 +11,18 @@ from orchestration.errors import NotFound, Unprocessable
 from orchestration.models import Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.graph import downstream
-from orchestration.policy.states import Gate, TaskStatus
+from orchestration.policy.states import Gate, RunKind, TaskStatus
+from orchestration.queries.workflows import in_definition_order
 from orchestration.services import audit, gates
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
 from orchestration.services.resume import AS_NEW
+from orchestration.services.runs import time_allowed
 from orchestration.services.steps import advance
 from orchestration.services.submission import check_room
 
+_OF_STEPS = (RunKind.WORKFLOW, RunKind.SEQUENCE)
+_BATCH = 500
 _OF_RUN = (
     *("kind", "title", "agent", "agent_name", "spec", "inputs", "workflow_version", "continue_on_error"),
     *("max_parallel", "stop_failed_percent", "max_tokens", "max_steps"),
@@ -40,9 +44,9 @@ def rerun_from(*, actor: Actor, run_id: int, step: str) -> Run:
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     tasks = list(run.tasks.order_by("position", "pk"))
-    steps = [task for task in tasks if task.parent_id is None]
+    steps = in_definition_order(run, [task for task in tasks if task.parent_id is None])
     edges = list(TaskDependency.objects.filter(task__in=steps, needs__in=steps))
-    again = _again(steps, edges, _find(steps, step))
+    again = _again(steps, edges, _find(run, steps, step))
     check_room(actor, len(again))
     now = timezone.now()
     new = _new_run(run, actor, now)
@@ -55,13 +59,13 @@ def rerun_from(*, actor: Actor, run_id: int, step: str) -> Run:
     return new
 
 
-def _find(steps: Sequence[Task], wanted: str) -> Task:
-    if len(steps) < 2:
-        raise Unprocessable("Only a run of several steps can run again from one of them.")
-    for task in steps:
-        if wanted in (task.step, str(task.position + 1)):
+def _find(run: Run, steps: Sequence[Task], wanted: str) -> Task:
+    if run.kind not in _OF_STEPS:
+        raise Unprocessable("Only a workflow or a sequence can run again from one of its steps.", kind=run.kind)
+    for number, task in enumerate(steps, start=1):
+        if wanted in (task.step, str(number)):
             return task
-    names = ", ".join(task.step or str(task.position + 1) for task in steps[:20])
+    names = ", ".join(task.step or str(number) for number, task in enumerate(steps[:20], start=1))
     raise NotFound(f"The run has no step {wanted[:80]!r}. Its steps are {names}.", step=wanted[:80])
 
 
@@ -75,7 +79,7 @@ def _again(steps: Sequence[Task], edges: Sequence[TaskDependency], chosen: Task)
 
 
 def _new_run(run: Run, actor: Actor, now: datetime) -> Run:
-    deadline = None if run.deadline_at is None else now + (run.deadline_at - run.created_at)
+    deadline = None if run.deadline_at is None else now + time_allowed(run)
     fields = {name: getattr(run, name) for name in _OF_RUN}
     new = Run(**fields, owner_id=actor.user_id, rerun_of=run, deadline_at=deadline)
     new.watched = new.has_limits
@@ -94,32 +98,46 @@ def _copy(
     """The new tasks by the id of the old one."""
     waiting, needed = {edge.task_id for edge in edges}, {edge.needs_id for edge in edges}
     made: dict[int, Task] = {}
-    for task in sorted(tasks, key=lambda each: each.parent_id is not None):
-        state = _to_do(task, run, task.pk in waiting, now) if task.pk in again else _done(task, now)
-        made[task.pk] = Task.objects.create(
-            **_copied(task),
-            **state,
-            run=run,
-            parent=made.get(task.parent_id or 0),
-            owner_id=actor.user_id,
-            share=actor.user_id or 0,
-            retried_from=task,
-            awaited=task.pk in needed,
-            line_at=now,
-        )
+    steps = [task for task in tasks if task.parent_id is None]
+    items = [task for task in tasks if task.parent_id is not None]
+    for some in (steps, items):  # in this order: items name their step
+        copies = [
+            Task(
+                **_copied(task),
+                **(_to_do(task, run, task.pk in waiting, now) if task.pk in again else _done(task, now)),
+                run=run,
+                parent=made.get(task.parent_id or 0),
+                owner_id=actor.user_id,
+                share=actor.user_id or 0,
+                retried_from=task,
+                awaited=task.pk in needed,
+                line_at=now,
+            )
+            for task in some
+        ]
+        created = Task.objects.bulk_create(copies, batch_size=_BATCH)
+        made |= {task.pk: copy for task, copy in zip(some, created, strict=True)}
+    _link(made, again, edges)
+    return made
+
+
+def _link(made: Mapping[int, Task], again: Collection[int], edges: Sequence[TaskDependency]) -> None:
     links = [
         TaskDependency(task=made[edge.task_id], needs=made[edge.needs_id], soft=edge.soft)
         for edge in edges
         if edge.task_id in again
     ]
-    TaskDependency.objects.bulk_create(links, batch_size=500)
-    return made
+    TaskDependency.objects.bulk_create(links, batch_size=_BATCH)
+    papers = Task.documents.through.objects.filter(task__in=list(made)).values_list("task_id", "document_id")
+    Task.documents.through.objects.bulk_create(
+        [Task.documents.through(task=made[task_id], document_id=document) for task_id, document in papers],
+        batch_size=_BATCH,
+    )
 
 
 def _copied(task: Task) -> dict[str, Any]:
-    names = [
-        field.name for field in Task._meta.concrete_fields if field.name not in _NOT_COPIED | AS_NEW.keys() | _TEXTS
-    ]
+    left_out = _NOT_COPIED | AS_NEW.keys() | _TEXTS
+    names = [field.attname for field in Task._meta.concrete_fields if field.name not in left_out]
     return {name: getattr(task, name) for name in names}
 
 

@@ -134,7 +134,7 @@ def retry_failed(*, actor: Actor, run_id: int) -> int:
 def _forget_stop(run: Run, now: datetime) -> None:
     """A limit that ended it counts anew."""
     if run.deadline_at is not None:
-        run.deadline_at = now + max(run.deadline_at - run.created_at, timedelta(seconds=1))
+        run.deadline_at = now + time_allowed(run)
     if run.stopped_reason and run.max_tokens is not None:
         run.max_tokens = None
     run.stopped_reason, run.report = "", None
@@ -195,9 +195,17 @@ def _keep(run_id: int, now: datetime) -> bool:
     return bool(reason)
 
 
+def time_allowed(run: Run) -> timedelta:
+    """Of a run with a deadline: what it was asked for with, for the deadline moves when it is done again."""
+    seconds = (run.spec.get("limits") or {}).get("max_seconds")
+    if seconds is None and run.deadline_at is not None:
+        return max(run.deadline_at - run.created_at, timedelta(seconds=1))
+    return timedelta(seconds=seconds or 1)
+
+
 def _why_stop(run: Run, counts: dict[str, int], now: datetime) -> str:
     if run.deadline_at is not None and run.deadline_at <= now:
-        return f"The run took longer than the {(run.deadline_at - run.created_at).total_seconds():,.0f} s it may take"
+        return f"The run took longer than the {time_allowed(run).total_seconds():,.0f} s it may take"
     if run.max_tokens is not None and counts["tokens"] > run.max_tokens:
         return f"The run took {counts['tokens']:,} tokens, more than the {run.max_tokens:,} it may take"
     ended = sum(counts.get(status, 0) for status in ENDED)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestration.errors import NotFound, Unprocessable
-from orchestration.models import Agent, Node, Run, Task
+from orchestration.models import Agent, Document, Node, Run, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import RunKind
 from orchestration.services import attempts, reruns, steps
@@ -81,3 +83,35 @@ def test_an_unknown_step_is_named_with_those_there_are(done: Run, as_bob: Actor)
 def test_a_single_task_has_no_steps(submit: Callable[..., Run], as_bob: Actor) -> None:
     with pytest.raises(Unprocessable):
         reruns.rerun_from(actor=as_bob, run_id=submit("one").pk, step="1")
+
+
+@pytest.mark.parametrize("kind", [RunKind.BATCH, RunKind.BENCHMARK, RunKind.COMPARISON, RunKind.CONVERSATION])
+def test_only_runs_of_steps_run_again_from_one_of_them(kind: RunKind, done: Run, as_bob: Actor) -> None:
+    """A benchmark would measure what others measure too; a turn would belong to no conversation."""
+    Run.objects.filter(pk=done.pk).update(kind=kind)
+    with pytest.raises(Unprocessable):
+        reruns.rerun_from(actor=as_bob, run_id=done.pk, step="code")
+
+
+def test_a_number_counts_the_steps_as_they_are_written(done: Run, as_bob: Actor) -> None:
+    names = ["last", "code", "docs", "plan"]
+    Run.objects.filter(pk=done.pk).update(spec={"steps": [{"name": name} for name in names]})
+    new = reruns.rerun_from(actor=as_bob, run_id=done.pk, step="1")
+    assert [task.status for task in new.tasks.order_by("position")] == ["completed"] * 3 + ["pending"]
+
+
+def test_the_documents_of_steps_stay_theirs(done: Run, as_bob: Actor) -> None:
+    paper = Document.objects.create(name="a.txt", media_type="text/plain", size_bytes=1, sha256="0" * 64, text="a")
+    done.tasks.get(step="code").documents.add(paper)
+    new = reruns.rerun_from(actor=as_bob, run_id=done.pk, step="docs")
+    assert [list(task.documents.all()) for task in new.tasks.order_by("position")] == [[], [paper], [], []]
+
+
+def test_copying_many_tasks_takes_few_statements(done: Run, as_bob: Actor) -> None:
+    step = done.tasks.get(step="plan")
+    fields = {field.name: getattr(step, field.name) for field in Task._meta.concrete_fields if field.name != "id"}
+    Task.objects.bulk_create([Task(**{**fields, "parent": step, "step": f"plan[{n}]"}) for n in range(200)])
+    with CaptureQueriesContext(connection) as asked:
+        new = reruns.rerun_from(actor=as_bob, run_id=done.pk, step="code")
+    assert len(asked) < 100
+    assert new.tasks.filter(parent__step="plan", parent__run=new, status="completed").count() == 200

@@ -297,6 +297,20 @@ def test_a_stopped_run_goes_on_after_a_retry(batch: Batch, begin: Give, as_bob: 
     assert runs.keep_limits(now=timezone.now()) == 0
 
 
+def test_each_retry_has_the_same_time(batch: Batch, begin: Give, as_bob: Actor) -> None:
+    run = batch(2, max_seconds=60, spec={"limits": {"max_seconds": 60}})
+    Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(hours=1))
+    for _ in range(2):
+        _fail(begin, run.tasks.get(position=0))
+        runs.retry_failed(actor=as_bob, run_id=run.pk)
+    run.refresh_from_db()
+    assert run.deadline_at is not None
+    assert run.deadline_at <= timezone.now() + timedelta(seconds=60)
+    runs.keep_limits(now=timezone.now() + timedelta(seconds=61))
+    run.refresh_from_db()
+    assert "longer than the 60 s" in run.stopped_reason
+
+
 def test_a_retry_in_a_limited_run_keeps_to_the_limit(batch: Batch, begin: Give, as_bob: Actor) -> None:
     run = batch(3, max_parallel=1)
     for position in range(3):
