@@ -52,7 +52,7 @@ function exchange(fresh) {
     columns.replaceChildren(...document.adoptNode(theirs).childNodes);
   } else {
     const [words, news] = [one("p", columns), one("p", theirs)];
-    if (words && news) put(words, news.textContent);
+    if (words && news && words.className === news.className) put(words, news.textContent);
   }
   one("[data-region=looked]", form).replaceChildren(...document.adoptNode(one("[data-region=looked]", fresh)).childNodes);
   settle();
