@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
+from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor as twisted_reactor
 from twisted.web.http import HTTPChannel
+
+from dashboard.incoming import BoundedFactory, longest_body
 
 log = logging.getLogger(__name__)
 reactor: Any = twisted_reactor
@@ -54,13 +57,23 @@ def _outgoing(protocol: Any) -> Iterator[None]:
 class PatientServer(Server):
     """Daphne whose ``send`` returns only when the transport takes more, so that a generator waits for its reader."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, longest_body: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._longest_body = longest_body
         self.connections: dict[Any, dict[str, Any]] = {}
         self.listening_error = ""
         self._gates: dict[HTTPChannel, _Gate] = {}
         self._ports: list[Any] = []
         self._stopping = False
+
+    @property
+    def http_factory(self) -> HTTPFactory:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, factory: Any) -> None:
+        """Daphne makes one of its own when it starts, and offers no other place for another."""
+        self._http_factory = BoundedFactory(self, self._longest_body)
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
@@ -137,6 +150,7 @@ def serve(host: str, port: int) -> None:
         signal_handlers=False,
         websocket_timeout=-1,
         server_name="drover",
+        longest_body=longest_body(),
         **INCOMING,
     )
     run(server)

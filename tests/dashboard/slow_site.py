@@ -15,6 +15,7 @@ from daphne.endpoints import build_endpoint_description_strings
 from dashboard import server
 
 CHUNK = b"x" * 65_536
+LONGEST_BODY = 1_000_000
 LARGE = 3 * server.WEBSOCKET_MESSAGE_BYTES
 WRITTEN = {"http": 0, "socket": 0}
 
@@ -53,4 +54,5 @@ async def endless(send: Any, chunks: int) -> None:
 
 if __name__ == "__main__":
     endpoints = build_endpoint_description_strings(host="127.0.0.1", port=int(sys.argv[1]))
-    server.run(server.PatientServer(application, endpoints=endpoints, signal_handlers=False, **server.INCOMING))
+    bounds = {**server.INCOMING, "longest_body": LONGEST_BODY}
+    server.run(server.PatientServer(application, endpoints=endpoints, signal_handlers=False, **bounds))
