@@ -62,7 +62,7 @@ def _words(wanted: Wanted, seen: int, slots: int | None) -> str:
     if not slots:
         return "No node that is up has the model, so nobody knows when it would begin."
     if seen < FEWEST:
-        return f"{wanted.agent.name} has done too few tasks of this type to say how long it takes; a dry run tells."
+        return f"The agent {wanted.agent.name} has done too little of this type to tell how long; a dry run does."
     return f"From the last {seen} tasks of this type by {wanted.agent.name}, if nothing else runs."
 
 

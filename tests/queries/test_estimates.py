@@ -35,7 +35,7 @@ def test_seconds_come_from_the_time_in_a_slot_of_what_ran_before(submit, agent):
 def test_without_history_nobody_knows(agent, node):
     found = asked(agent)
     assert (found["seconds"], found["output_tokens"]) == (None, None)
-    assert "a dry run tells" in found["words"]
+    assert "a dry run does" in found["words"]
 
 
 def test_without_a_node_nobody_knows_when_it_begins(agent):
