@@ -12,6 +12,8 @@ from orchestration.policy.workflows import Definition, InvalidWorkflow, Problem,
 
 _STEP_NUMBER = re.compile(r"step([1-9]\d{0,5})")
 _OF_ITEM = ("item", "index")
+MOST_PROBLEMS = 100
+"""Nobody reads more, and looking for the name that was meant takes its time with each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +101,13 @@ class _Looking:
 
     def answers(self, number: int) -> Iterator[tuple[str, str]]:
         """Placeholder as written, and the step whose answer it is."""
-        for where, written in self._placeholders(number):
+        placeholders = () if self._has_enough() else dict.fromkeys(self._placeholders(number))
+        for where, written in placeholders:
             name = self._answer(number, where, written)
             if name:
                 yield written, name
+            if self._has_enough():
+                return
 
     def edges(self, answers: list[dict[str, str]]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -115,7 +120,7 @@ class _Looking:
         for name in getattr(self._steps[number], field) or ():
             if name in self._by_name:
                 yield name
-            else:
+            elif not self._has_enough():
                 self._note(number, field, f"There is no step {name[:60]!r} to wait for. {near(name, self._by_name)}")
 
     def _placeholders(self, number: int) -> Iterator[tuple[str, str]]:
@@ -187,6 +192,9 @@ class _Looking:
         hint = near(name or written, names, lambda each: f"{{{{{each}}}}}")
         words = f"{{{{{written[:80]}}}}} is no step and no input. {hint} A text with braces is written \\{{{{…}}}}."
         self._note(number, where, words)
+
+    def _has_enough(self) -> bool:
+        return len(self.problems) >= MOST_PROBLEMS
 
     def _note(self, number: int, field: str, message: str) -> None:
         name = self._steps[number].name

@@ -22,6 +22,7 @@ LONGEST_SECONDS = 30 * 86_400
 DEEPEST = 60
 _RESERVED = re.compile(r"step\d+|steps|previous|input|item|index")
 _SHOWN = 5
+_UNKNOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,9 +317,8 @@ class _Fields:
     def __init__(self, data: Mapping[str, Any], known: Collection[str], note: Note) -> None:
         self._data = data
         self._note = note
-        for name in data:
-            if name not in known:
-                note(str(name)[:80], f"There is no field {str(name)[:80]!r}. {near(str(name), known)}")
+        for name in [str(name) for name in data if name not in known][:_UNKNOWN]:
+            note(name[:80], f"There is no field {name[:80]!r}. {near(name[:80], known)}")
 
     def one_of(self, name: str, kinds: tuple[type, ...], words: str) -> Any:
         """None where it is not given or wrong."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.policy.stepping import edges_of, plan
+from orchestration.policy.stepping import MOST_PROBLEMS, edges_of, plan
 from orchestration.policy.workflows import InvalidWorkflow, read
 
 
@@ -136,3 +136,20 @@ def test_every_step_stands_after_all_that_it_needs(data: st.DataObject) -> None:
         return
     assert sorted(each.step.name for each in planned) == sorted(names)
     assert all(need < place for place, each in enumerate(planned) for need in (*each.needs, *each.after))
+
+
+def test_nobody_is_told_of_thousands_of_mistakes() -> None:
+    """Each with the names that may have been meant, they would keep the server busy for hours."""
+    wrong = " ".join(f"{{{{stp_{number}}}}}" for number in range(5_000))
+    names = [f"step_{number}" for number in range(100)]
+    for field, value in (("input", wrong), ("depends_on", [f"stp_{number}" for number in range(5_000)])):
+        steps = [{"name": name, "input": "x", field: value} for name in names]
+        with pytest.raises(InvalidWorkflow) as refused:
+            plan(read({"name": "w", "steps": steps}))
+        assert len(refused.value.problems) == MOST_PROBLEMS
+
+
+def test_a_mistake_that_stands_twice_is_told_once() -> None:
+    with pytest.raises(InvalidWorkflow) as refused:
+        plan(read({"name": "w", "steps": [{"name": "a", "input": "{{b}} {{b}}"}]}))
+    assert len(refused.value.problems) == 1
