@@ -4,6 +4,7 @@ Context and Client are used in the handler's thread; Calls belongs to the worker
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -115,6 +116,8 @@ class Context:
         return self._calls.closed
 
     def progress(self, percent: float, message: str = "") -> None:
+        if not math.isfinite(percent):
+            raise ValueError(f"progress() takes 0 to 100, not {percent}")
         with self._lock:
             self._progress = (float(percent), storable(str(message))[:LONGEST_MESSAGE])
         self._want_flush()

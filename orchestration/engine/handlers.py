@@ -79,7 +79,10 @@ def _kept(value: Any, written: str, what: str) -> tuple[str, list[list[float]] |
         case str():
             return value, None
         case extensions.Vectors():
-            rows = [list(row) for row in value.rows]
+            try:
+                rows = [list(row) for row in value.rows]
+            except TypeError as error:
+                raise ExtensionFailed(f"{what} gave vectors that are not lists of numbers.") from error
             if problem := problem_of(rows):
                 raise ExtensionFailed(f"{what} gave vectors {problem}.")
             return written, rows

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +80,10 @@ def _problem_of_call(call: Any) -> str:
     """Whatever its types say: others have made it."""
     if not isinstance(call.prompt, str) or not isinstance(call.system, str):
         return "whose prompt or system is no text"
+    if not all(isinstance(part, Sequence) for part in (call.inputs, call.messages)):
+        return "whose inputs or messages are no lists"
+    if not isinstance(call.options, Mapping):
+        return "whose options are no mapping"
     if not all(isinstance(text, str) for text in call.inputs):
         return "whose inputs are not texts"
     if not all(isinstance(message, Mapping) and isinstance(message.get("role"), str) for message in call.messages):

@@ -21,7 +21,8 @@ def pin(*, actor: Actor, agent: Agent, text: str, conversation_id: int | None = 
     require(actor, Action.PIN_MEMORY)
     _check_keeps(agent)
     fact = _checked(text)
-    known = list(Memory.objects.select_for_update().filter(agent=agent).values_list("text", flat=True))
+    Agent.objects.select_for_update().filter(pk=agent.pk).first()  # one after the other: else two pin the same
+    known = list(Memory.objects.filter(agent=agent).values_list("text", flat=True))
     if is_known(fact, known):
         raise Conflict(f"{agent.name} remembers this already.")
     if len(known) >= MOST_PINNED:

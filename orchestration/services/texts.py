@@ -6,12 +6,13 @@ import math
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
 
-from orchestration.errors import PayloadTooLarge, Unprocessable
+from orchestration.errors import PayloadTooLarge, TooManyWaiting, Unprocessable
 from orchestration.policy.passages import PAGE_BREAK
 from orchestration.services import pdf_pages
 
@@ -29,6 +30,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+PDFS_AT_ONCE = 2
+"""Each may take a gigabyte of memory and a core."""
+
+_readers = threading.BoundedSemaphore(PDFS_AT_ONCE)
 _OFFICE = b"PK\x03\x04"
 _MOST_CONTROL = 0.05
 """Of the characters of something that is text in an old encoding."""
@@ -93,10 +98,14 @@ def _pages(data: bytes) -> list[str]:
     limit = settings.DROVER_PDF_TIME.total_seconds()
     bounds = (settings.DROVER_MAX_DOCUMENT_PAGES, settings.DROVER_MAX_DOCUMENT_CHARS, math.ceil(limit))
     command = [sys.executable, "-I", str(Path(pdf_pages.__file__)), *map(str, bounds)]
+    if not _readers.acquire(timeout=limit):
+        raise TooManyWaiting("Other PDFs are being read. Try again in a moment.", retry_after=settings.DROVER_PDF_TIME)
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired as error:
         raise Unprocessable(f"Reading this PDF takes longer than {limit:g} s. Split it.", field="file") from error
+    finally:
+        _readers.release()
     if done.returncode:
         raise Unprocessable("Reading this PDF takes too much time or memory. Save it anew, or split it.", field="file")
     answer = json.loads(done.stdout)

@@ -77,6 +77,21 @@ def test_the_result_may_be_vectors(custom):
     assert task.vectors == [[1.0, 2.0], [3.0, 4.0]]
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return Vectors(5)", "vectors that are not lists"),
+        ("return Vectors([5])", "vectors that are not lists"),
+        ("context.progress(float('nan'))", "takes 0 to 100, not nan"),
+        ("context.progress(float('inf'))", "takes 0 to 100, not inf"),
+    ],
+)
+def test_what_cannot_be_told_or_kept_is_the_extensions_fault(custom, body, words):
+    task, _ = custom(body)
+    assert (task.status, task.error_code) == (TaskStatus.FAILED, "extension_failed")
+    assert words in task.error
+
+
 def test_a_list_of_texts_comes_as_a_list(custom):
     task, _ = custom("return len(context.input)", input=["a", "b", "c"])
     assert task.output == "3"

@@ -74,6 +74,8 @@ def test_texts_of_an_embedding_can_be_changed(around, gpu):
         ("def before(self, call): return replace(call, prompt=3)", "whose prompt or system is no text"),
         ("def before(self, call): return replace(call, messages=['hi'])", "whose messages are not objects"),
         ("def before(self, call): return replace(call, inputs=[1])", "whose inputs are not texts"),
+        ("def before(self, call): return replace(call, inputs=None)", "whose inputs or messages are no lists"),
+        ("def before(self, call): return replace(call, options=7)", "whose options are no mapping"),
         (
             "def before(self, call): return replace(call, messages=[{'role': 'user', 'content': b'x'}])",
             "messages that JSON cannot say",

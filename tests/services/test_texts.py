@@ -1,10 +1,12 @@
 """What files say: encodings, and PDFs that are locked, scanned, damaged or hostile."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 
-from orchestration.errors import PayloadTooLarge, Unprocessable
+from orchestration.errors import PayloadTooLarge, TooManyWaiting, Unprocessable
+from orchestration.services import texts
 from orchestration.services.texts import MARKDOWN, PDF, PLAIN, cleaned, read
 from tests.services.pdfs import from_contents, locked, pdf
 
@@ -106,3 +108,12 @@ def test_a_pdf_that_takes_too_long_is_refused(settings):
     settings.DROVER_PDF_TIME = timedelta(milliseconds=20)
     with pytest.raises(Unprocessable, match="longer than"):
         read("slow.pdf", pdf(LONG))
+
+
+def test_no_more_pdfs_are_read_at_once_than_the_machine_can_hold(settings, monkeypatch):
+    settings.DROVER_PDF_TIME = timedelta(seconds=0.2)
+    monkeypatch.setattr(texts, "_readers", threading.BoundedSemaphore(1))
+    with texts._readers, pytest.raises(TooManyWaiting, match="Other PDFs"):
+        read("a.pdf", pdf(LONG))
+    settings.DROVER_PDF_TIME = timedelta(seconds=30)
+    assert read("a.pdf", pdf(LONG)).text == LONG
