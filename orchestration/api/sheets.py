@@ -1,12 +1,11 @@
 """Comparisons and benchmarks as files that people read and pass on: Markdown and CSV."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestration.payloads.benchmarks import BenchmarkCell, BenchmarkPayload, BenchmarkReport, SpreadPayload
 from orchestration.payloads.comparisons import AnswerFigures, ComparedAnswer, Comparison
+from orchestration.policy.sheets import csv_lines
 
 DASH = "—"
 _CELL = ("model", "node", "prompt", "concurrency", "requests", "errors", "reloads", "prompt_tokens", "output_tokens")
@@ -192,8 +191,4 @@ def _in_table(value: Any) -> str:
 
 
 def _csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_lines([names, *rows]).decode()

@@ -101,3 +101,7 @@ def test_prompts_and_answers_are_quoted_line_by_line():
 def test_a_sheet_keeps_lines_within_their_cell():
     assert '"two\nlines"' in comparison_csv(comparison())
     assert '"no\nluck"' in comparison_csv(comparison())
+
+
+def test_an_answer_is_no_formula_to_a_spreadsheet():
+    assert "'=HYPERLINK(1)" in comparison_csv(comparison(output="=HYPERLINK(1)"))
