@@ -16,14 +16,28 @@ class TooMuch(Unprocessable):
     """More than a run takes."""
 
 
-def values_of(task: Task) -> dict[str, str]:
-    """By name, for a task whose needs have ended. Needs ``run`` selected. Raises Unprocessable."""
-    template = task.template or {}
-    values = {f"input.{name}": as_text(value) for name, value in task.run.inputs.items()}
-    values |= _item(template)
-    names: Mapping[str, int] = template.get("names", {})
-    found = _outputs(task.run_id, set(names.values()))
-    lists = _lists(task.run_id, {position for name, position in names.items() if name.endswith(".outputs")})
+class Answers:
+    """Of the steps that others quote. Those that quote the same, as the items of a fan-out do, share one look."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, ...] = ()
+        self._read: dict[str, str] = {}
+
+    def for_step(self, task: Task) -> dict[str, str]:
+        """By name, for a task whose needs have ended. Needs ``run`` selected. Raises Unprocessable."""
+        template = task.template or {}
+        names: Mapping[str, int] = template.get("names", {})
+        of = (task.run_id, *names.items())
+        if of != self._of:
+            inputs = {f"input.{name}": as_text(value) for name, value in task.run.inputs.items()}
+            self._of, self._read = of, inputs | _quoted(task.run_id, names)
+        return self._read | _item(template)
+
+
+def _quoted(run_id: int, names: Mapping[str, int]) -> dict[str, str]:
+    found = _outputs(run_id, set(names.values()))
+    lists = _lists(run_id, {position for name, position in names.items() if name.endswith(".outputs")})
+    values = {}
     for name, position in names.items():
         if position not in found:
             raise Unprocessable(f"Step {position + 1}, which {{{{{name}}}}} quotes, has been deleted.")

@@ -18,13 +18,17 @@ def texts_of(spec: TaskSpec) -> list[str]:
     return [*texts, *(message.get("content", "") for message in spec.messages or ())]
 
 
-def quoting(spec: TaskSpec, number: int, specs: Sequence[TaskSpec]) -> TaskSpec:
+def names_of(specs: Sequence[TaskSpec]) -> dict[str, int]:
+    """Where the steps that have a name stand."""
+    return {spec.step: position for position, spec in enumerate(specs) if spec.step}
+
+
+def quoting(spec: TaskSpec, number: int, named: Mapping[str, int]) -> TaskSpec:
     """The task at this place of a chain, needing the one before it and all that it quotes.
 
     ``{{previous}}``, ``{{step1}}``, ``{{name}}`` and ``{{steps.name.output}}`` are answers; other braces stay text.
     Raises Unprocessable for a step that is not before it.
     """
-    named = {each.step: position for position, each in enumerate(specs) if each.step}
     names: dict[str, int] = {}
     for name in {reference.name for text in texts_of(spec) for reference in references(text)}:
         position = _position(name, number, named)

@@ -10,13 +10,14 @@ from django.conf import settings
 from orchestration.models import Agent, Lane, ModelConfig, Task
 from orchestration.policy.context import bucket, needed_tokens
 from orchestration.policy.estimates import OUTPUT_TOKENS
+from orchestration.policy.families import KnownModel
 from orchestration.policy.passages import tokens_of
 from orchestration.policy.routing import with_room
 from orchestration.policy.states import TaskType
 from orchestration.services.choosing import Choice, Chooser, known_models
 from orchestration.services.specs import Papers, TaskSpec
 
-__all__ = ["LONGEST_ANSWER", "Lanes", "Placed", "known_models", "lane_of", "lane_with_room"]
+__all__ = ["LONGEST_ANSWER", "Lanes", "Placed", "Rooms", "known_models", "lane_of"]
 
 LONGEST_ANSWER = 8192
 """Tokens. A larger ``num_predict`` is meant as a bound, not as what the answer will take."""
@@ -62,21 +63,39 @@ class Lanes:
         return bucket(usual if named is None else named, default=settings.DROVER_DEFAULT_NUM_CTX)
 
 
-def lane_with_room(task: Task, fields: Mapping[str, Any]) -> Placed:
-    """The lane of a step that is filled in with ``fields``: the same models, more context where it needs more."""
-    lane, agent = task.lane, task.agent
-    if agent is None or not lane.models or "num_ctx" in task.parameters:
-        return Placed(lane)
+class Rooms:
+    """Finds the lanes of steps that are filled in at the same time."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, KnownModel] | None = None
+        self._grown: dict[tuple[int, str, tuple[str, ...], int, int | None], Lane] = {}
+
+    def place(self, task: Task, fields: Mapping[str, Any]) -> Placed:
+        """The lane of a step that is filled in with ``fields``: the same models, more context where it needs more."""
+        lane, agent = task.lane, task.agent
+        if agent is None or not lane.models or "num_ctx" in task.parameters:
+            return Placed(lane)
+        need = _need_of_step(task, fields)
+        if need <= lane.num_ctx:
+            return Placed(lane)
+        if self._known is None:
+            self._known = known_models()
+        models, room = with_room(lane.models, self._known, need)
+        grown = self._lane(agent, task, models, max(lane.num_ctx, bucket(room, default=lane.num_ctx)))
+        return Placed(grown, _context_note(need, room, grown.num_ctx))
+
+    def _lane(self, agent: Agent, task: Task, models: tuple[str, ...], size: int) -> Lane:
+        key = (agent.pk, task.type, models, size, task.lane.node_id)
+        if key not in self._grown:
+            self._grown[key] = lane_of(agent, task.type, models, size, node_id=task.lane.node_id)
+        return self._grown[key]
+
+
+def _need_of_step(task: Task, fields: Mapping[str, Any]) -> int:
     content = {name: fields.get(name, getattr(task, name)) for name in ("input", "messages", "tools", "images")}
     papers = Papers(tokens=tokens_of(fields.get("passages", task.passages)))
     spec = TaskSpec(type=task.type, papers=papers, **content)
-    need = _context_need(spec, fields.get("system_prompt", task.system_prompt), task.options)
-    if need <= lane.num_ctx:
-        return Placed(lane)
-    models, room = with_room(lane.models, known_models(), need)
-    size = max(lane.num_ctx, bucket(room, default=lane.num_ctx))
-    grown = lane_of(agent, task.type, models, size, node_id=lane.node_id)
-    return Placed(grown, _context_note(need, room, grown.num_ctx))
+    return _context_need(spec, fields.get("system_prompt", task.system_prompt), task.options)
 
 
 def _context_need(spec: TaskSpec, system: str, options: Mapping[str, Any]) -> int:

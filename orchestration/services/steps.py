@@ -7,7 +7,7 @@ does not grow with the queue.
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import Exists, OuterRef
@@ -19,9 +19,9 @@ from orchestration.policy.conditions import parse
 from orchestration.policy.states import ENDED, UNFINISHED, Gate, TaskStatus
 from orchestration.services import fanout, gates
 from orchestration.services.announce import announce_tasks
-from orchestration.services.answers import filled, values_of
+from orchestration.services.answers import Answers, filled
 from orchestration.services.passages import choose
-from orchestration.services.routes import lane_with_room
+from orchestration.services.routes import Placed, Rooms
 
 log = logging.getLogger(__name__)
 
@@ -73,19 +73,27 @@ def advance(tasks: TaskQuerySet, now: datetime) -> list[int]:
     moved += list(plain.values_list("pk", flat=True))
     # Locked: its gate must not change, nor anybody cancel it, between this look and what is made of it.
     rows = still.filter(template__isnull=False).select_for_update(of=("self",)).order_by("pk")
-    templated = list(rows.select_related("run", "lane", "agent", "owner"))
+    templated = list(rows.select_related("run", "lane", "agent", "owner").defer("run__spec", "run__report"))
     plain.filter(gate=Gate.HELD).update(ready_at=now)
     plain.transition_all(TaskStatus.PENDING, ready_at=now)
+    around = _Around(Answers(), Rooms())
     for task in templated:
-        moved += _go_on(task, now)
+        moved += _go_on(task, around, now)
     return moved
 
 
-def _go_on(task: Task, now: datetime) -> list[int]:
+class _Around(NamedTuple):
+    """What the steps of one look have in common."""
+
+    answers: Answers
+    rooms: Rooms
+
+
+def _go_on(task: Task, around: _Around, now: datetime) -> list[int]:
     """A step with something to fill in. Whatever is wrong with it ends it alone: all other work waits for this pass."""
     try:
         with transaction.atomic():
-            return _settle(task, now)
+            return _settle(task, around, now)
     except DroverError as error:
         return _fail(task, error, now)
     except (DataError, IntegrityError):
@@ -105,12 +113,12 @@ def _fail(task: Task, error: DroverError, now: datetime) -> list[int]:
     return [task.pk]
 
 
-def _settle(task: Task, now: datetime) -> list[int]:
+def _settle(task: Task, around: _Around, now: datetime) -> list[int]:
     template = task.template or {}
     if "expanded" in template:
         fanout.join(task, now, _ended(task, now))
         return [task.pk]
-    values = values_of(task)
+    values = around.answers.for_step(task)
     condition = template.get("condition")
     if condition and not parse(condition).holds(values):
         skip: dict[str, Any] = {"skipped_because": f"Not so: {condition}"[:300], "output": "", "progress": 100}
@@ -119,12 +127,12 @@ def _settle(task: Task, now: datetime) -> list[int]:
     if template.get("for_each") is not None:
         items = fanout.spread(task, values, now)
         return [task.pk, *advance(Task.objects.filter(pk__in=items), now)]
-    _start(task, {**filled(template, values), **(choose(task, values) if "documents" in template else {})}, now)
+    fields = {**filled(template, values), **(choose(task, values) if "documents" in template else {})}
+    _start(task, fields, around.rooms.place(task, fields), now)
     return [task.pk]
 
 
-def _start(task: Task, fields: dict[str, Any], now: datetime) -> None:
-    placed = lane_with_room(task, fields)
+def _start(task: Task, fields: dict[str, Any], placed: Placed, now: datetime) -> None:
     fields |= {"lane": placed.lane, "ready_at": now, "message": placed.note or fields.get("message", "")}
     if task.gate == Gate.HELD:
         Task.objects.filter(pk=task.pk, status=TaskStatus.BLOCKED).update(version=task.version + 1, **fields)

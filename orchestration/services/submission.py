@@ -20,7 +20,7 @@ from orchestration.services.announce import announce_tasks
 from orchestration.services.choosing import load_routers
 from orchestration.services.fields import cut
 from orchestration.services.passages import Prepared, prepared
-from orchestration.services.quoting import quoting
+from orchestration.services.quoting import names_of, quoting
 from orchestration.services.routes import Lanes, Placed
 from orchestration.services.specs import TaskSpec, checked
 from orchestration.services.steps import advance
@@ -89,7 +89,8 @@ def chain(specs: Sequence[TaskSpec]) -> list[TaskSpec]:
 
     Prompts are sent as written; raises Unprocessable where one quotes a step that comes later or not at all.
     """
-    return [quoting(spec, number, specs) for number, spec in enumerate(specs)]
+    named = names_of(specs)
+    return [quoting(spec, number, named) for number, spec in enumerate(specs)]
 
 
 def submit_run(

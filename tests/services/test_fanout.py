@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestration.errors import Conflict, Refused
@@ -210,6 +212,20 @@ def test_a_run_has_no_more_tasks_than_a_request_may(workflow: Any, answer: Answe
     answer(first, "[1, 2]")
     _promote()
     assert "more than the 4 that the run may have" in _fresh(each).error
+
+
+def test_many_items_share_what_they_quote(workflow: Any, answer: Answer) -> None:
+    template = {"names": {"list": 0, "long": 1}, "for_each": "{{list}}"}
+    first, long, each = workflow(
+        ("list", "x", {}), ("long", "x", {}), ("each", "{{long}} {{item}}", {"needs": [0, 1], "template": template})
+    )
+    answer(first, str(list(range(100))))
+    answer(long, "word " * 5_000)
+    with CaptureQueriesContext(connection) as asked:
+        _promote()
+    written = [query for query in asked if "SAVEPOINT" not in query["sql"]]
+    assert len(written) < 160
+    assert {(item.lane.num_ctx, item.status) for item in each.items.select_related("lane")} == {(8192, "pending")}
 
 
 def test_items_of_objects_have_fields(workflow: Any, answer: Answer) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestration.errors import Unprocessable
-from orchestration.services.quoting import quoting
+from orchestration.services.quoting import names_of, quoting
 from orchestration.services.specs import TaskSpec
 
 
@@ -11,7 +11,7 @@ def chain(*inputs: str, names: tuple[str, ...] = ()) -> list[TaskSpec]:
     specs = [
         TaskSpec(type="generate", input=text, step=name) for text, name in zip(inputs, names or [""] * 9, strict=False)
     ]
-    return [quoting(spec, number, specs) for number, spec in enumerate(specs)]
+    return [quoting(spec, number, names_of(specs)) for number, spec in enumerate(specs)]
 
 
 def test_each_needs_the_one_before_it():
@@ -33,7 +33,7 @@ def test_messages_may_quote_too():
         TaskSpec(type="generate", input="a"),
         TaskSpec(type="chat", messages=[{"role": "user", "content": "{{step1}}"}]),
     ]
-    assert quoting(specs[1], 1, specs).template["names"] == {"step1": 0}
+    assert quoting(specs[1], 1, names_of(specs)).template["names"] == {"step1": 0}
 
 
 @pytest.mark.parametrize("inputs", [("{{previous}}",), ("a", "{{step2}}"), ("a", "{{step3}}"), ("a", "{{step9}} b")])

@@ -7,7 +7,7 @@ import pytest
 from orchestration.models import Agent, Lane, Node, Task
 from orchestration.permissions import Actor
 from orchestration.policy.states import RunKind
-from orchestration.services.routes import lane_of, lane_with_room
+from orchestration.services.routes import Rooms, lane_of
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
 
@@ -40,12 +40,12 @@ def test_a_pinned_task_waits_in_a_lane_of_its_node(place: Any, node: Node) -> No
 
 def test_a_step_that_stays_small_stays_in_its_lane(place: Any) -> None:
     task = place()
-    assert lane_with_room(task, {"input": "Short."}).lane == task.lane
+    assert Rooms().place(task, {"input": "Short."}).lane == task.lane
 
 
 def test_a_step_that_grew_moves_to_more_context_on_the_same_node(place: Any, node: Node) -> None:
     task = place(node_id=node.pk)
-    lane, note, _ = lane_with_room(task, {"input": "word " * 20_000})
+    lane, note, _ = Rooms().place(task, {"input": "word " * 20_000})
     assert (lane.models, lane.node) == (task.lane.models, node)
     assert lane.num_ctx > task.lane.num_ctx
     assert "context" in note
@@ -53,4 +53,4 @@ def test_a_step_that_grew_moves_to_more_context_on_the_same_node(place: Any, nod
 
 def test_who_named_a_size_keeps_it(place: Any) -> None:
     task = place(parameters={"num_ctx": 4096})
-    assert lane_with_room(task, {"input": "word " * 20_000}).lane == task.lane
+    assert Rooms().place(task, {"input": "word " * 20_000}).lane == task.lane

@@ -196,7 +196,7 @@ def test_a_fault_of_ours_in_one_step_stops_no_other(workflow: Any, answer: Answe
     fields = {"needs": [0], "template": {"names": {"a": 0}}}
     one, two, three = workflow(("a", "x", {}), ("b", "{{a}}", fields), ("c", "y", {"needs": [0]}))
     answer(one, "z")
-    monkeypatch.setattr(steps, "values_of", lambda task: {}["missing"])
+    monkeypatch.setattr(steps.Answers, "for_step", lambda answers, task: {}["missing"])
     _promote()
     assert (_fresh(two).status, _fresh(two).error_code) == ("failed", "internal_error")
     assert _fresh(three).status == "pending"
