@@ -91,7 +91,8 @@ def _asking(work: Callable[Arguments, Turn]) -> Callable[Arguments, Turn]:
     @wraps(work)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Turn:
         memories.gather()
-        load_routers(Agent.objects.filter(conversations=cast(int, kwargs["conversation_id"])))
+        conversation = Conversation.objects.filter(pk=cast(int, kwargs["conversation_id"]))
+        load_routers(Agent.objects.filter(pk__in=conversation.values("agent")))
         with transaction.atomic():
             return work(*args, **kwargs)
 
@@ -254,11 +255,14 @@ def _ask(
 
 
 def _lighten(conversation: Conversation) -> None:
-    """Each task keeps all that it sends. Once one is answered, the turns alone keep the images of earlier turns."""
+    """Each task keeps all that it sends. Once one is answered, the turns alone keep the images of earlier turns, and
+    nobody chooses again among the passages of its documents."""
+    last = Task.objects.filter(turn__conversation=conversation, status=TaskStatus.COMPLETED).order_by("-pk")
+    task_id = last.values_list("pk", flat=True).first() or 0
+    Task.objects.filter(pk=task_id, template__isnull=False).update(template=None)
     if not conversation.turns.filter(image_count__gt=0).exists():
         return
-    last = Task.objects.filter(turn__conversation=conversation, status=TaskStatus.COMPLETED).order_by("-pk")
-    for task in last.only("messages")[:1]:
+    for task in Task.objects.filter(pk=task_id).only("messages"):
         lean = [{name: value for name, value in said.items() if name != "images"} for said in task.messages or ()]
         if lean != task.messages:
             Task.objects.filter(pk=task.pk).update(messages=lean)

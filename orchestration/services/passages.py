@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef
 
 from orchestration.errors import InvalidInput, Unprocessable
-from orchestration.models import Agent, Document, ModelConfig, NodeModel, Task, TaskDependency
+from orchestration.models import Agent, Attempt, Document, ModelConfig, NodeModel, Task, TaskDependency
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy import passages as cutting
 from orchestration.policy.context import needed_tokens
@@ -276,7 +276,7 @@ def in_vain(task_ids: Collection[int]) -> list[int]:
 
 
 def _scores_of(task: Task, count: int) -> tuple[Sequence[float] | None, str]:
-    """From the task that embedded the passages, whose vectors nobody needs any more; or why there are none."""
+    """From the task that embedded the passages, whose vectors and texts nobody needs any more; or why none."""
     elsewhere = Task.objects.filter(dependents__task=task, type=TaskType.EMBED).exclude(run=task.run_id)
     helper = elsewhere.order_by("pk").first()
     if helper is None:
@@ -288,5 +288,6 @@ def _scores_of(task: Task, count: int) -> tuple[Sequence[float] | None, str]:
     if len(vectors) != count + 1:
         return None, "their vectors are gone"
     done = f"{len(vectors)} vectors were compared to choose passages for task {task.pk}. They are not kept."
-    Task.objects.filter(pk=helper.pk).update(vectors=None, output=done)
+    Task.objects.filter(pk=helper.pk).update(vectors=None, output=done, input=helper.input[:1])
+    Attempt.objects.filter(task=helper.pk).update(request=None)
     return [round(score, 5) for score in cosines(vectors[0], vectors[1:])], ""

@@ -34,6 +34,10 @@ def test_something_is_said_and_its_answer_is_part_of_the_conversation(path, bob_
     assert shown["window"]["sent"] == 1
 
 
+def test_a_conversation_that_no_database_could_hold_is_not_found(bob_api):
+    refusal(bob_api.post(f"conversations/{10**30}/turns", {"text": "Hello."}), 404)
+
+
 def test_while_an_answer_is_written_nothing_else_is_said(path, bob_api):
     turn = bob_api.post(path, {"text": "Hello."}).json()
     error = refusal(bob_api.post(path, {"text": "Me again."}), 409, "conflict")

@@ -162,6 +162,16 @@ def test_images_of_earlier_turns_are_not_kept_again_by_each_task(talk, say):
     assert Turn.objects.get(text="Look.").images == Task.objects.get(turn__text="Look.").images == [PIXEL]
 
 
+def test_passages_that_were_not_chosen_are_not_kept_with_each_answer(talk, say):
+    first = say("One.")
+    Task.objects.filter(pk=first.task_id).update(template={"documents": {"candidates": ["…"]}})
+    failed = say("Two.", answer=None)
+    end(failed, "", TaskStatus.FAILED)
+    Task.objects.filter(pk=failed.task_id).update(template={"documents": {}})
+    say("Three.")
+    assert [task.template for task in Task.objects.order_by("pk")] == [None, {"documents": {}}, None]
+
+
 def test_what_failed_keeps_the_images_that_its_next_try_sends(talk, say):
     say("Look.", images=[PIXEL])
     failed = say("And?", answer=None)

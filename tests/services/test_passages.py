@@ -89,6 +89,7 @@ def test_when_they_are_embedded_the_nearest_are_taken(as_bob, agent, embedder):
     assert [(item["number"], item["heading"]) for item in task.passages] == [(1, "Part 3")]
     assert "nearest to the question by embedding" in task.passages_note
     assert helper.vectors is None
+    assert helper.input == ["Where does krill live?"]
     assert f"task {task.pk}" in helper.output
 
 
