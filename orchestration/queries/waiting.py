@@ -207,16 +207,27 @@ def _needed_words(edge: TaskDependency) -> tuple[int, str]:
 
 def _held(tasks: Sequence[Task]) -> dict[int, Wait]:
     """Ready, but their run is paused or has as many in flight as it may."""
-    runs = Run.objects.in_bulk({task.run_id for task in tasks}) if tasks else {}
-    words = {pk: _run_words(run) for pk, run in runs.items()}
+    if not tasks:
+        return {}
+    runs = Run.objects.only("paused_at", "paused_by_name", "max_parallel").in_bulk({task.run_id for task in tasks})
+    limited = [run.pk for run in runs.values() if run.paused_at is None and run.max_parallel is not None]
+    passed = _passed(limited) if limited else {}
+    words = {run.pk: _run_words(run, passed.get(run.pk, 0)) for run in runs.values()}
     return {task.pk: words[task.run_id] for task in tasks if task.run_id in words}
 
 
-def _run_words(run: Run) -> Wait:
+def _passed(run_ids: Collection[int]) -> dict[int, int]:
+    """By run: how many tasks it has let through that have not ended."""
+    rows = Task.objects.filter(run__in=run_ids, gate=Gate.PASSED, status__in=UNFINISHED).order_by()
+    return dict(rows.values_list("run_id").annotate(Count("pk")))
+
+
+def _run_words(run: Run, passed: int) -> Wait:
     if run.paused_at is not None:
         return _plain(OwnWaits.RUN_PAUSED, f"Run paused by {run.paused_by_name}")
-    passed = run.tasks.filter(gate=Gate.PASSED, status__in=UNFINISHED).count()
-    return _plain(OwnWaits.RUN_LIMIT, f"Limit of this run {passed}/{run.max_parallel}")
+    if run.max_parallel is not None:
+        return _plain(OwnWaits.RUN_LIMIT, f"Limit of this run {passed}/{run.max_parallel}")
+    return _plain(OwnWaits.UNDECIDED, "Waits for the scheduler")
 
 
 def _step_words(steps: Sequence[tuple[int, str]]) -> str:

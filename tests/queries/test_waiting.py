@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from orchestration.models import Agent, Attempt, Lane, Node, Pause, Task, TaskDependency, User
+from orchestration.models import Agent, Attempt, Lane, Node, Pause, Run, Task, TaskDependency, User
 from orchestration.payloads import Wait, stamp
+from orchestration.policy.states import Gate
 from orchestration.queries import get_task, waits
 from tests.queries.conftest import Make
 
@@ -222,3 +223,21 @@ def test_many_reasons_cost_as_much_as_few(make_task: Make, django_assert_max_num
     tasks = list(Task.objects.light())
     with django_assert_max_num_queries(6):  # steps, pauses, limits, lanes, counts, firsts
         assert len(waits(tasks)) == 11
+
+
+def test_held_tasks_of_many_runs_cost_as_much_as_those_of_one(make_task: Make, django_assert_num_queries: Any) -> None:
+    now = timezone.now()
+    for most, paused_at in ((1, None), (2, None), (None, now), (None, None)):
+        run = Run.objects.create(kind="batch", agent_name="a", max_parallel=most, paused_at=paused_at)
+        Run.objects.filter(pk=run.pk).update(paused_by_name="ana" if paused_at else "")
+        make_task("running", run=run, gate=Gate.PASSED)
+        make_task("blocked", run=run, gate=Gate.HELD, ready_at=now)
+    held = list(Task.objects.filter(status="blocked").light())
+    with django_assert_num_queries(3):  # steps, runs, counts
+        found = waits(held)
+    assert sorted(wait.sentence for wait in found.values()) == [
+        "Limit of this run 1/1",
+        "Limit of this run 1/2",
+        "Run paused by ana",
+        "Waits for the scheduler",
+    ]
