@@ -66,7 +66,7 @@ def list_documents(
 
 @router.post(
     "/documents",
-    response={200: DocumentPayload, 201: DocumentPayload, **errors(403, 413, 422)},
+    response={200: DocumentPayload, 201: DocumentPayload, **errors(403, 413, 422, 429)},
     summary="Upload a document",
     openapi_extra={"requestBody": _BODY},
 )
