@@ -133,37 +133,6 @@ def test_a_form_that_is_none_is_for_the_application_to_refuse(site, body):
         assert answer.read() == b"begin end"
 
 
-def chunked(count, size=100_000):
-    return b"".join(b"%x\r\n%s\r\n" % (size, b"x" * size) for _ in range(count))
-
-
-@pytest.mark.parametrize(
-    "request_line", [b"Content-Length: 1000001\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n" + chunked(11)]
-)
-def test_a_body_that_is_too_long_is_refused_before_it_is_kept(site, request_line):
-    with site.ask(b"POST /soon HTTP/1.1\r\nHost: localhost\r\n" + request_line) as connection:
-        answer = b""
-        while piece := connection.recv(10_000):
-            answer += piece
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
-    assert (error["code"], error["detail"]) == ("payload_too_large", {"limit_bytes": 1_000_000})
-    assert site.answers()
-
-
-LENGTH = b"Content-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
-CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n" + chunked(10) + b"0\r\n\r\n"
-
-
-@pytest.mark.parametrize("body", [LENGTH, CHUNKS])
-def test_a_body_of_the_longest_length_is_taken(site, body):
-    with site.ask(b"POST /soon HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + body) as connection:
-        answer = b""
-        while piece := connection.recv(10_000):
-            answer += piece
-    assert answer.startswith(b"HTTP/1.1 200 ")
-
-
 def test_a_request_in_flight_is_finished_and_then_the_server_ends(site):
     with site.ask(b"GET /soon HTTP/1.0\r\nHost: localhost\r\n\r\n") as connection:
         answer = b""
