@@ -177,7 +177,7 @@ def _came_back(run: Run, counts: dict[str, int]) -> bool:
     return run.paused_at is not None and bool(counts.get(TaskStatus.PENDING))
 
 
-@transaction.atomic
+@atomic_again
 def _keep(run_id: int, now: datetime) -> bool:
     """Looks again: since the first look somebody may have resumed it, or begun to do it again."""
     run = Run.objects.select_for_update(no_key=True).defer(*_LARGE).filter(pk=run_id, watched=True).first()
