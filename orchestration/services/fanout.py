@@ -11,6 +11,7 @@ from orchestration.policy.lists import items_of
 from orchestration.policy.states import ENDED, Gate, TaskStatus
 from orchestration.policy.templates import fill
 from orchestration.services.answers import TooMuch, as_text, check_length, in_order, output_of
+from orchestration.services.passages import for_each_of
 
 MOST_ITEMS = 1000
 _TITLE = 160
@@ -24,17 +25,21 @@ _COPIED = (
 
 def spread(task: Task, values: Mapping[str, str], now: datetime) -> list[int]:
     """Makes the tasks of a fan-out step and has the step wait for their end. Raises TooMuch."""
-    template = task.template or {}
+    template = dict(task.template or {})
     check_length([template["for_each"]], values)
     items = items_of(fill(template["for_each"], values))
     _check_number(task, len(items))
+    if "documents" in template:
+        template["documents"] = for_each_of(task, values, len(items))
     made = Task.objects.bulk_create([_item(task, template, item, index) for index, item in enumerate(items)])
     pairs = [(task, item) for item in made]
     if at_once := template.get("parallel"):
         pairs += zip(made[at_once:], made, strict=False)
     edges = [TaskDependency(task=late, needs=early, soft=True) for late, early in pairs]
     TaskDependency.objects.bulk_create(edges, batch_size=500)
-    Task.objects.filter(pk=task.pk).update(template={**template, "expanded": len(items)}, version=task.version + 1)
+    Task.objects.filter(pk=task.pk).update(
+        template={**(task.template or {}), "expanded": len(items)}, version=task.version + 1
+    )
     if not made:
         seconds = (now - task.created_at).total_seconds()
         done: dict[str, Any] = {

@@ -35,6 +35,8 @@ LEAST_CANDIDATES = 32
 CANDIDATES_OF_A_RUN = 4096
 MOST_UNASKED = 2000
 """Passages that wait for a question that is not known yet."""
+PASSAGES_OF_A_FAN_OUT = 20_000
+"""Over all its items, each of which is asked for by itself while everything else waits."""
 EMBEDDING_SECONDS = 300
 EMBEDDING_TRIES = 2
 DEFAULT_AGENT = "default"
@@ -245,6 +247,16 @@ def _embedding_models() -> list[str]:
         if name not in disabled and ("embedding" in abilities or (not abilities and "embed" in name)):
             found[name] = (configs.get(name, 0), loaded or found.get(name, (0, False))[1])
     return sorted(found, key=lambda name: (-found[name][0], not found[name][1], name))
+
+
+def for_each_of(task: Task, values: Mapping[str, str], items: int) -> dict[str, Any]:
+    """The documents of a fan-out step for each of so many items: of many, those likeliest by what all items ask."""
+    papers, fields = _papers_of(task), filled(task.template or {}, values)
+    question = question_of(fields.get("input", task.input), fields.get("messages", task.messages))
+    most = max(LEAST_CANDIDATES, PASSAGES_OF_A_FAN_OUT // max(1, items))
+    if papers.scores or len(papers.candidates) <= most:
+        return papers.as_json()
+    return replace(papers, candidates=_likeliest(papers.candidates, question, most)).as_json()
 
 
 def choose(task: Task, values: Mapping[str, str]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from django.utils import timezone
 from orchestration.errors import Conflict, Refused
 from orchestration.models import Agent, Node, Task
 from orchestration.permissions import Actor
+from orchestration.policy import passages as cutting
 from orchestration.policy.states import RunKind
 from orchestration.services import fanout, setbacks, steps, tasks
+from orchestration.services import passages as passages_service
 from orchestration.services.answers import TooMuch
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
@@ -226,6 +228,18 @@ def test_many_items_share_what_they_quote(workflow: Any, answer: Answer) -> None
     written = [query for query in asked if "SAVEPOINT" not in query["sql"]]
     assert len(written) < 160
     assert {(item.lane.num_ctx, item.status) for item in each.items.select_related("lane")} == {(8192, "pending")}
+
+
+def test_many_items_have_fewer_passages_to_choose_from(workflow: Any, answer: Answer) -> None:
+    """Two thousand for each of a thousand would take gigabytes, and minutes in which nothing else starts."""
+    passages = [cutting.Passage(text=f"word{n}", start=0, end=5).as_json() for n in range(400)]
+    papers = {"candidates": passages, "budget": 100, "total": 400, "scores": None}
+    first, each, _ = workflow(*_fan(documents=papers))
+    answer(first, str(list(range(100))))
+    _promote()
+    item = each.items.first()
+    assert len(item.template["documents"]["candidates"]) == passages_service.PASSAGES_OF_A_FAN_OUT // 100
+    assert len(_fresh(each).template["documents"]["candidates"]) == 400
 
 
 def test_items_of_objects_have_fields(workflow: Any, answer: Answer) -> None:
