@@ -11,8 +11,8 @@ from orchestration.models import ModelConfig, NodeModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """``loaded_context`` in tokens; None when the model is not loaded there. ``digest``: of its weights, empty where that
-    is not known. Empty where nobody decided anything."""
+    """``loaded_context`` in tokens; None when the model is not loaded there. ``digest``: of its weights, empty where
+    that is not known. Empty where nobody decided anything."""
 
     loaded_context: int | None
     digest: str

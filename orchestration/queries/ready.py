@@ -19,8 +19,8 @@ _INDEXES = {
 
 
 def rows(query: str, arguments: Sequence[Any] = (), parts: Mapping[str, str] | None = None) -> list[tuple[Any, ...]]:
-    """``{by_age}``, ``{by_share}``, ``{unfinished}`` and ``{gated}`` behind the table's name say which index it is read along;
-    ``parts`` are the other names in braces."""
+    """A word of _INDEXES in braces behind the table's name says which index it is read along; ``parts`` are the other
+    names in braces."""
     named = connection.vendor == "sqlite"
     indexes = {place: f"INDEXED BY {name}" if named else "" for place, name in _INDEXES.items()}
     with connection.cursor() as cursor:
