@@ -11,7 +11,8 @@ from dashboard.login import AdminLoginForm
 from orchestration.models import AuditEntry
 
 SECTIONS = {
-    "Work": ("Task", "Run", "Attempt", "Agent", "Pause"),
+    "Work": ("Task", "Run", "Attempt", "Agent", "Workflow", "Pause"),
+    "Talk": ("Conversation", "Turn", "Memory", "Document"),
     "Fleet": ("Node", "OllamaModel", "NodeModel", "ModelConfig"),
     "People": ("User", "ApiKey"),
     "System": ("AuditEntry", "WorkerProcess", "RoleLease"),

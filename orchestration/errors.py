@@ -7,7 +7,8 @@ DroverError
 ├── InvalidInput                 400  what was sent cannot be understood
 │   └── InvalidNodeAddress       400  a node URL that Drover may not call
 ├── Unprocessable                422  understood, but it cannot be done as asked
-│   └── ModelUnavailable         422  no node has any of the allowed models
+│   ├── ModelUnavailable         422  no node has any of the allowed models
+│   └── InvalidWorkflow          422  a definition of steps; has all its problems
 ├── NotAuthenticated             401
 ├── NotAllowed                   403
 ├── NotFound                     404
@@ -27,6 +28,7 @@ DroverError
     └── MalformedAnswer               something that is not Ollama's protocol
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -60,6 +62,14 @@ class Unprocessable(DroverError):
 
 class ModelUnavailable(Unprocessable):
     code = "model_unavailable"
+
+
+class InvalidWorkflow(Unprocessable):
+    """``problems``: everything that is wrong with a definition of steps, each with its place."""
+
+    def __init__(self, message: str = "", *, problems: Sequence[Any] = (), **detail: Any) -> None:
+        super().__init__(message, **detail)
+        self.problems = list(problems)
 
 
 class NotAuthenticated(DroverError):

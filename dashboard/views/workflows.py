@@ -13,13 +13,13 @@ from dashboard.flow_forms import RunForm, blank, listed_problems
 from dashboard.option_forms import type_choices
 from dashboard.views import actor, done, page
 from orchestration import queries
-from orchestration.errors import DroverError, InvalidInput, Unprocessable
+from orchestration.errors import DroverError, InvalidInput, InvalidWorkflow, Unprocessable
 from orchestration.models import Workflow
 from orchestration.permissions import Action, refusal
 from orchestration.policy.stepping import edges_of
 from orchestration.policy.strict_json import read_json
 from orchestration.policy.workflow_text import from_yaml, to_yaml, with_lines
-from orchestration.policy.workflows import InvalidWorkflow, as_json
+from orchestration.policy.workflows import as_json
 from orchestration.queries import workflows as found
 from orchestration.queries.workflows import RunBar
 from orchestration.services import workflows as service

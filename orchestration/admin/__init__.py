@@ -18,6 +18,7 @@ from orchestration.admin import (
     runs,
     tasks,
     users,
+    workflows,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "runs",
     "tasks",
     "users",
+    "workflows",
 ]

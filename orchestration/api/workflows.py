@@ -26,6 +26,7 @@ from orchestration.api.workflow_bodies import (
     definition_in,
     plain,
 )
+from orchestration.errors import InvalidWorkflow
 from orchestration.models import Workflow
 from orchestration.payloads.workflows import (
     VersionPayload,
@@ -34,7 +35,6 @@ from orchestration.payloads.workflows import (
     workflow_version,
 )
 from orchestration.policy.workflow_text import to_yaml, with_lines
-from orchestration.policy.workflows import InvalidWorkflow
 from orchestration.queries import workflows as queries
 from orchestration.services import workflows as service
 

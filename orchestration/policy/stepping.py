@@ -8,7 +8,7 @@ from orchestration.errors import InvalidInput
 from orchestration.policy.conditions import parse
 from orchestration.policy.graph import downstream, find_cycle, order
 from orchestration.policy.templates import references
-from orchestration.policy.workflows import Definition, InvalidWorkflow, Problem, Step, near
+from orchestration.policy.workflows import Definition, Problem, Step, invalid, near
 
 _STEP_NUMBER = re.compile(r"step([1-9]\d{0,5})")
 _OF_ITEM = ("item", "index")
@@ -37,7 +37,7 @@ def plan(definition: Definition) -> list[Planned]:
     answers = [dict(looking.answers(number)) for number in range(len(definition.steps))]
     edges = looking.edges(answers)
     if looking.problems:
-        raise InvalidWorkflow(looking.problems)
+        raise invalid(looking.problems)
     _check_cycle(definition, edges)
     for name, before in _in_order(definition, edges):
         edges[name] = [before]
@@ -76,7 +76,7 @@ def _check_cycle(definition: Definition, edges: Mapping[str, Collection[str]]) -
         return
     number = next(at for at, step in enumerate(definition.steps) if step.name == cycle[0])
     words = "It needs its own answer." if len(cycle) == 2 else f"Steps wait for each other: {' → '.join(cycle)}."
-    raise InvalidWorkflow([Problem(message=words, field="depends_on", step=cycle[0], number=number)])
+    raise invalid([Problem(message=words, field="depends_on", step=cycle[0], number=number)])
 
 
 def _in_order(definition: Definition, edges: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from orchestration.errors import InvalidInput
-from orchestration.policy.workflows import InvalidWorkflow, Problem
+from orchestration.errors import InvalidInput, InvalidWorkflow
+from orchestration.policy.workflows import Problem
 
 LONGEST = 512 * 1024
 _DEEPEST = 40

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from orchestration.errors import Unprocessable
+from orchestration.errors import InvalidWorkflow
 
 NAME = re.compile(r"[A-Za-z_][\w-]*")
 MOST_STEPS = 500
@@ -39,14 +39,14 @@ class Problem:
         return f"{who}{self.message}"
 
 
-class InvalidWorkflow(Unprocessable):
-    """Everything that is wrong with a definition; ``problems`` in the detail says where."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        more = f" And {len(problems) - _SHOWN} more." if len(problems) > _SHOWN else ""
-        listed = [{name: getattr(each, name) for name in ("message", "field", "step", "number")} for each in problems]
-        super().__init__(" ".join(str(each) for each in problems[:_SHOWN]) + more, problems=listed)
-        self.problems = list(problems)
+def invalid(problems: Sequence[Problem]) -> InvalidWorkflow:
+    """The error that names them; ``problems`` in its detail says where each is."""
+    more = f" And {len(problems) - _SHOWN} more." if len(problems) > _SHOWN else ""
+    listed = [{name: getattr(each, name) for name in ("message", "field", "step", "number")} for each in problems]
+    words = " ".join(str(each) for each in problems[:_SHOWN]) + more
+    error = InvalidWorkflow(words, problems=problems)
+    error.detail["problems"] = listed
+    return error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +126,9 @@ def read(data: Any) -> Definition:
         problems.append(Problem(message=message, field=name))
 
     if not isinstance(data, Mapping):
-        raise InvalidWorkflow([Problem(message="A workflow is an object with name and steps.")])
+        raise invalid([Problem(message="A workflow is an object with name and steps.")])
     if not storable(data):
-        raise InvalidWorkflow([Problem(message="It is nested too deeply, or has what no database can keep.")])
+        raise invalid([Problem(message="It is nested too deeply, or has what no database can keep.")])
     given = _Fields(data, [each.name for each in fields(Definition)], note)
     definition = Definition(
         name=given.text("name", most=LONGEST_WORKFLOW_NAME).strip(),
@@ -143,7 +143,7 @@ def read(data: Any) -> Definition:
     if not 1 <= len(definition.steps) <= MOST_STEPS and "steps" not in {each.field for each in problems}:
         note("steps", f"A workflow has 1 to {MOST_STEPS} steps, not {len(definition.steps)}.")
     if problems:
-        raise InvalidWorkflow(problems)
+        raise invalid(problems)
     return definition
 
 

@@ -12,10 +12,6 @@ from orchestration.models.tasks import TaskQuerySet
 from orchestration.policy.templates import fill, filled_length
 
 
-class TooMuch(Unprocessable):
-    """More than a run takes."""
-
-
 class Answers:
     """Of the steps that others quote. Those that quote the same, as the items of a fan-out do, share one look."""
 
@@ -50,7 +46,7 @@ def as_text(value: Any) -> str:
 
 
 def filled(template: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of the task, each text filled once. Raises TooMuch."""
+    """The fields of the task, each text filled once. Raises Unprocessable."""
     check_length(texts_in(template), values)
     fields: dict[str, Any] = {}
     if (messages := template.get("messages")) is not None:
@@ -72,10 +68,10 @@ def texts_in(template: Mapping[str, Any]) -> list[str]:
 
 
 def check_length(texts: Iterable[str], values: Mapping[str, str]) -> None:
-    """Raises TooMuch before a text is made that nothing would take."""
+    """Raises Unprocessable before a text is made that nothing would take."""
     length, most = sum(filled_length(text, values) for text in texts), settings.DROVER_MAX_PROMPT_CHARS
     if length > most:
-        raise TooMuch(f"With what it quotes the prompt has {length:,} characters; at most {most:,} are taken.")
+        raise Unprocessable(f"With what it quotes the prompt has {length:,} characters; at most {most:,} are taken.")
 
 
 def output_of(task: Task) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.conf import settings
 
+from orchestration.errors import Unprocessable
 from orchestration.models import Task, TaskDependency
 from orchestration.policy.lists import items_of
 from orchestration.policy.states import ENDED, Gate, TaskStatus
 from orchestration.policy.templates import fill
-from orchestration.services.answers import TooMuch, as_text, check_length, in_order, output_of
+from orchestration.services.answers import as_text, check_length, in_order, output_of
 from orchestration.services.passages import for_each_of
 
 MOST_ITEMS = 1000
@@ -24,7 +25,7 @@ _COPIED = (
 
 
 def spread(task: Task, values: Mapping[str, str], now: datetime) -> list[int]:
-    """Makes the tasks of a fan-out step and has the step wait for their end. Raises TooMuch."""
+    """Makes the tasks of a fan-out step and has the step wait for their end. Raises Unprocessable."""
     template = dict(task.template or {})
     check_length([template["for_each"]], values)
     items = items_of(fill(template["for_each"], values))
@@ -55,10 +56,10 @@ def spread(task: Task, values: Mapping[str, str], now: datetime) -> list[int]:
 def _check_number(task: Task, count: int) -> None:
     most = min(MOST_ITEMS, (task.template or {}).get("most") or MOST_ITEMS)
     if count > most:
-        raise TooMuch(f"The list has {count:,} items; at most {most:,} are taken.")
+        raise Unprocessable(f"The list has {count:,} items; at most {most:,} are taken.")
     most = min(settings.DROVER_MAX_TASKS_PER_REQUEST, task.run.max_steps or settings.DROVER_MAX_TASKS_PER_REQUEST)
     if count and task.run.tasks.count() + count > most:
-        raise TooMuch(f"{count:,} more tasks would be more than the {most:,} that the run may have.")
+        raise Unprocessable(f"{count:,} more tasks would be more than the {most:,} that the run may have.")
 
 
 def _item(task: Task, template: Mapping[str, Any], item: Any, index: int) -> Task:

@@ -13,7 +13,7 @@ from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import RunKind
 from orchestration.policy.stepping import Planned, plan
 from orchestration.policy.templates import references
-from orchestration.policy.workflows import Definition, Input, InvalidWorkflow, Problem, Step, as_json, near, read
+from orchestration.policy.workflows import Definition, Input, Problem, Step, as_json, invalid, near, read
 from orchestration.queries.people import get_agent
 from orchestration.services import audit
 from orchestration.services.again import atomic_again
@@ -41,7 +41,7 @@ def checked(data: Any) -> tuple[Definition, list[Planned]]:
     planned = plan(definition)
     problems = list(_problems(definition, planned))
     if problems:
-        raise InvalidWorkflow(problems)
+        raise invalid(problems)
     return definition, planned
 
 

@@ -27,6 +27,7 @@ from orchestration.services import (
     pauses,
     processes,
     setbacks,
+    workflows,
 )
 
 
@@ -163,5 +164,7 @@ def history(
     talk = conversations.create(actor=as_alice, agent=agent, title="Trip", document_ids=[paper.pk])
     Turn.objects.create(conversation=talk, text="Where is Graz?", task=tasks[0])
     memories.pin(actor=as_alice, agent=agent, text="The team is in Graz.", conversation_id=talk.pk)
+    steps = [{"name": "plan", "type": "generate", "input": "Plan it."}]
+    workflows.create(actor=as_alice, definition={"name": "site", "steps": steps})
     processes.hold_role(role="scheduler", holder="here:8", lease=timedelta(minutes=1))
     return tasks

@@ -29,6 +29,7 @@ TABLES = [
     "conversation",
     "turn",
     "memory",
+    "workflow",
 ]
 ADDABLE = {"user", "apikey", "node", "modelconfig", "agent", "pause", "task"}
 DELETABLE = {"user", "node", "modelconfig", "agent", "pause", "task"}

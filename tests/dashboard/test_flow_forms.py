@@ -2,7 +2,7 @@
 
 from dashboard.flow_forms import RunForm, blank, listed_problems
 from orchestration.errors import Conflict, InvalidInput
-from orchestration.policy.workflows import InvalidWorkflow, Problem
+from orchestration.policy.workflows import Problem, invalid
 
 DEFINITION = {
     "inputs": {
@@ -35,7 +35,7 @@ def test_long_texts_get_more_room() -> None:
 
 
 def test_every_complaint_becomes_a_list() -> None:
-    listed = listed_problems(InvalidWorkflow([Problem(message="bad", step="a", number=0)]))
+    listed = listed_problems(invalid([Problem(message="bad", step="a", number=0)]))
     assert [(each["message"], each["step"]) for each in listed] == [("bad", "a")]
     assert listed_problems(InvalidInput("Line 2: bad", field="yaml", line=2))[0]["line"] == 2
     assert listed_problems(Conflict("taken"))[0]["message"] == "taken"

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestration.ollama.simulator import Herd, NodeSpec, run_in_thread
 from tests.conftest import missing
+from tests.e2e.browsing import logged_in
 from tests.e2e.herd import ROOT, Drover, running_drover
 
 
@@ -42,3 +44,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
     subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(source)], check=True)
     return target
+
+
+@pytest.fixture
+async def page(browser: Any, drover: Drover) -> Any:
+    return await logged_in(browser, drover)

@@ -97,6 +97,8 @@ class Drover:
             **{name.upper(): str(value) for name, value in settings_.items()},
         }
         self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.session: Any = None
+        """Of the admin in the browser, once somebody has logged in; see browsing.py."""
 
     def manage(self, *arguments: str) -> str:
         """Runs a management command to its end and returns what it printed."""

@@ -10,6 +10,7 @@ import pytest
 
 from orchestration.ollama.simulator import Herd, NodeSpec, run_in_thread
 from tests.e2e.accessibility import serious
+from tests.e2e.browsing import tab_to
 from tests.e2e.herd import Drover, running_drover, until
 
 pytestmark = pytest.mark.processes
@@ -127,19 +128,6 @@ def test_rows_to_embed_share_calls_and_come_back_one_by_one(drover: Drover) -> N
     assert done["done"] == {"rows": ROWS, "runs": [run_id]}
 
 
-@pytest.fixture
-async def page(browser: Any, drover: Drover) -> Any:
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    page = await context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    await page.goto(drover.url + await asyncio.to_thread(drover.login_link))
-    await page.click("form[method=post] button[type=submit]")
-    await page.wait_for_url(f"{drover.url}/")
-    return page
-
-
 async def _until(page: Any, expression: str, what: str) -> Any:
     for _ in range(600):
         if found := await page.evaluate(expression):
@@ -148,29 +136,21 @@ async def _until(page: Any, expression: str, what: str) -> Any:
     raise AssertionError(f"{what} did not happen")
 
 
-async def _tab_to(page: Any, selector: str) -> None:
-    for _ in range(150):
-        await page.keyboard.press("Tab")
-        if await page.evaluate(f"document.activeElement.matches({json.dumps(selector)})"):
-            return
-    raise AssertionError(f"the keyboard does not reach {selector}")
-
-
 @pytest.mark.browser
 async def test_a_batch_is_pasted_tried_started_and_followed_by_keyboard_alone(page: Any, drover: Drover) -> None:
     await page.keyboard.press("g")
     await page.keyboard.press("b")
     await page.wait_for_url(f"{drover.url}/batches")
     assert await serious(page) == []
-    await _tab_to(page, "a[href='/batches/new']")
+    await tab_to(page, "a[href='/batches/new']")
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"{drover.url}/batches/new")
     await page.keyboard.insert_text(_csv(60))
-    await _tab_to(page, "[data-insert='{{Review_text}}']")
+    await tab_to(page, "[data-insert='{{Review_text}}']")
     await page.keyboard.press("Enter")
     await _until(page, "document.querySelectorAll('.samples > li').length === 3", "the preview")
     assert await serious(page) == []
-    await _tab_to(page, "[data-dry]")
+    await tab_to(page, "[data-dry]")
     await page.keyboard.press("Enter")
     await _until(
         page, "document.querySelectorAll('[data-dry-run] [data-state=completed][data-row]').length === 5", "5 rows"
@@ -197,7 +177,7 @@ async def test_the_page_sums_up_while_rows_end_and_its_controls_work(page: Any, 
         shown = await page.evaluate(SHOWN)
         assert sum(shown["counts"].values()) == shown["total"] == ROWS, shown
         await page.wait_for_timeout(100)
-    await _tab_to(page, "input[name=max_parallel]")
+    await tab_to(page, "input[name=max_parallel]")
     await page.keyboard.press("Control+A")
     await page.keyboard.type("16")
     await page.keyboard.press("Enter")

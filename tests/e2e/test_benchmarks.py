@@ -1,6 +1,5 @@
 """What a benchmark reports of a server whose speed is known, and its pages by keyboard in a real browser."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from orchestration.ollama.simulator import Herd, NodeSpec, run_in_thread
 from orchestration.ollama.simulator.catalogue import look_up
 from orchestration.ollama.simulator.decoder import BETA, PREFILL_GAIN
 from tests.e2e.accessibility import serious
+from tests.e2e.browsing import tab_to
 from tests.e2e.herd import Drover, running_drover, until
 
 pytestmark = pytest.mark.processes
@@ -93,28 +93,6 @@ def test_a_second_run_finds_the_model_loaded_and_a_slower_server_a_regression(dr
     assert decode["regressed"] is True
 
 
-@pytest.fixture
-async def page(browser: Any, drover: Drover) -> Any:
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    page = await context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    await page.goto(drover.url + await asyncio.to_thread(drover.login_link))
-    await page.click("form[method=post] button[type=submit]")
-    await page.wait_for_url(f"{drover.url}/")
-    return page
-
-
-async def _tab_to(page: Any, selector: str) -> None:
-    """Presses Tab until the focus is there."""
-    for _ in range(160):
-        if await page.evaluate(f"Boolean(document.activeElement?.matches({selector!r}))"):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never reached {selector}")
-
-
 async def _come(page: Any, selector: str, least: int = 1, seconds: int = 90) -> None:
     for _ in range(seconds * 20):
         if await page.locator(selector).count() >= least:
@@ -133,12 +111,12 @@ async def _clean_in_both_themes(page: Any) -> None:
 async def test_models_are_compared_and_voted_on_blind_by_keyboard_alone(page: Any, drover: Drover) -> None:
     await page.goto(f"{drover.url}/compare")
     await _clean_in_both_themes(page)
-    await _tab_to(page, "textarea[name=prompts]")
+    await tab_to(page, "textarea[name=prompts]")
     await page.keyboard.type("Say hello to the team.")
     for number, letters in ((1, "lla"), (2, "qwe")):
-        await _tab_to(page, f"select[name=model_{number}]")
+        await tab_to(page, f"select[name=model_{number}]")
         await page.keyboard.type(letters)
-    await _tab_to(page, "input[name=num_predict]")
+    await tab_to(page, "input[name=num_predict]")
     await page.keyboard.type("80")
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**/compare/*", timeout=30_000)
@@ -147,17 +125,17 @@ async def test_models_are_compared_and_voted_on_blind_by_keyboard_alone(page: An
     texts = await page.locator("[data-stream]").all_inner_texts()
     assert all(len(text) > 40 for text in texts)
     await _clean_in_both_themes(page)
-    await _tab_to(page, "a[href*='blind=1']")
+    await tab_to(page, "a[href*='blind=1']")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**blind=1")
     await _come(page, "h3:text('Answer A')")
     assert MODEL not in await page.inner_text("main")
     await _clean_in_both_themes(page)
-    await _tab_to(page, "[data-key^='vote-']")
+    await tab_to(page, "[data-key^='vote-']")
     await page.keyboard.press("Enter")
     await _come(page, "h3:has-text('A \u00b7')")
     assert MODEL in await page.inner_text("main")
-    await _tab_to(page, "a[href*='diff=1']")
+    await tab_to(page, "a[href*='diff=1']")
     await page.keyboard.press("Enter")
     await _come(page, ".words ins", 2)
     await _clean_in_both_themes(page)
@@ -168,10 +146,10 @@ async def test_models_are_compared_and_voted_on_blind_by_keyboard_alone(page: An
 async def test_a_benchmark_is_started_and_fills_in_by_keyboard_alone(page: Any, drover: Drover) -> None:
     await page.goto(f"{drover.url}/bench")
     await _clean_in_both_themes(page)
-    await _tab_to(page, "input[name=models][value='qwen3:0.6b']")
+    await tab_to(page, "input[name=models][value='qwen3:0.6b']")
     await page.keyboard.press("Space")
     for name, value in (("repeats", "1"), ("rounds", "1"), ("num_predict", "40")):
-        await _tab_to(page, f"input[name={name}]")
+        await tab_to(page, f"input[name={name}]")
         await page.keyboard.press("Control+A")
         await page.keyboard.type(value)
     await page.keyboard.press("Control+Enter")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestration.ollama.simulator import Herd
+from tests.e2e.browsing import logged_in
 from tests.e2e.herd import Drover, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
@@ -16,26 +17,6 @@ HOSTILE = (
     "[click](javascript:window.pwned=3) ![i](http://127.0.0.1:1/x.png) <a href='javascript:window.pwned=4'>x</a>\n\n"
     "```html\n</code></pre><script>window.pwned = 5</script>\n```\n\n</textarea></template><!-- ]]> {{ 7*7 }} {% x %}"
 )
-WATCH_VIOLATIONS = "addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.blockedURI))"
-
-
-async def _logged_in(browser: Any, drover: Drover) -> Any:
-    """A page of a person of its own, that notes everything the console says."""
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    await context.add_init_script(WATCH_VIOLATIONS)
-    page = await context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    await page.goto(drover.url + await asyncio.to_thread(drover.login_link))
-    await page.click("form[method=post] button[type=submit]")
-    await page.wait_for_url(f"{drover.url}/")
-    return page
-
-
-@pytest.fixture
-async def page(browser: Any, drover: Drover) -> Any:
-    return await _logged_in(browser, drover)
 
 
 async def _watch(page: Any, drover: Drover, task_id: int) -> None:
@@ -70,7 +51,7 @@ async def test_two_browsers_one_of_which_reloads_show_exactly_the_stored_text(
     for node in herd.nodes:
         node.configure(speed=1)
     (task_id,) = drover.submit("A long story with emoji 🐑 please.", parameters={"num_predict": 1200})
-    first, second = await _logged_in(browser, drover), await _logged_in(browser, drover)
+    first, second = await logged_in(browser, drover), await logged_in(browser, drover)
     await _watch(first, drover, task_id)
     await _watch(second, drover, task_id)
     for length in (400, 1500):

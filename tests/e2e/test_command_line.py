@@ -103,14 +103,16 @@ def test_each_step_of_a_workflow_gets_what_the_step_before_wrote(command: Comman
 
 
 def test_a_terminal_shows_bars_while_it_runs_and_the_output_in_the_end(
-    environment: dict[str, str], myagent: int
+    environment: dict[str, str], myagent: int, herd: Herd
 ) -> None:
     own, other = pty.openpty()
+    herd.nodes[0].configure(speed=2)
     arguments = [DROVER, "orchestrate", "run-tasks", "myagent", "--tasks", "generate:Write about cats."]
     environment = environment | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     process = subprocess.Popen(arguments, env=environment, stdin=other, stdout=other, stderr=other)
     os.close(other)
     shown = _everything_from(own)
+    herd.nodes[0].configure(speed=20)
     assert process.wait(60) == 0
     assert "━━━" in shown
     assert "1 running" in shown

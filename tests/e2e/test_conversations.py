@@ -7,22 +7,10 @@ import pytest
 
 from orchestration.ollama.simulator import Herd
 from tests.e2e.accessibility import serious
+from tests.e2e.browsing import tab_to
 from tests.e2e.herd import Drover, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
-
-
-@pytest.fixture
-async def page(browser: Any, drover: Drover) -> Any:
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    page = await context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    await page.goto(drover.url + await asyncio.to_thread(drover.login_link))
-    await page.click("form[method=post] button[type=submit]")
-    await page.wait_for_url(f"{drover.url}/")
-    return page
 
 
 async def _count(page: Any, selector: str, count: int) -> None:
@@ -31,14 +19,6 @@ async def _count(page: Any, selector: str, count: int) -> None:
             return
         await page.wait_for_timeout(50)
     raise AssertionError(f"{selector}: {await page.locator(selector).count()}, not {count}")
-
-
-async def _tab_to(page: Any, selector: str, key: str = "Tab") -> None:
-    for _ in range(120):
-        if await page.evaluate(f"Boolean(document.activeElement?.matches({selector!r}))"):
-            return
-        await page.keyboard.press(key)
-    raise AssertionError(f"{key} never reached {selector}")
 
 
 async def _shown(page: Any, turn: int) -> str:
@@ -68,7 +48,7 @@ async def test_talking_by_keyboard_alone(page: Any, drover: Drover, herd: Herd) 
     await page.keyboard.press("c")
     await page.wait_for_url("**/chat")
     assert await serious(page) == []
-    await _tab_to(page, "#id_text")
+    await tab_to(page, "#id_text")
     await page.keyboard.type("A long story with emoji please.")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/chat/*")
@@ -92,7 +72,7 @@ async def test_talking_by_keyboard_alone(page: Any, drover: Drover, herd: Herd) 
     for node in herd.nodes:
         node.configure(speed=4)
 
-    await _tab_to(page, "[data-text]")
+    await tab_to(page, "[data-text]")
     await page.keyboard.type("echo:Noted.")
     await page.keyboard.press("Shift+Enter")
     await page.keyboard.type("[remember] Ana likes tea.")
@@ -105,7 +85,7 @@ async def test_talking_by_keyboard_alone(page: Any, drover: Drover, herd: Herd) 
     assert [(fact["text"], fact["source"]) for fact in facts] == [("Ana likes tea.", "agent")]
     await page.wait_for_selector(".memory :text('noted by the agent')", timeout=15_000)
 
-    await _tab_to(page, "[data-text]")
+    await tab_to(page, "[data-text]")
     await page.keyboard.press("ArrowUp")
     assert "[remember]" in await page.input_value("[data-text]")
     await page.keyboard.press("Control+a")
@@ -114,7 +94,7 @@ async def test_talking_by_keyboard_alone(page: Any, drover: Drover, herd: Herd) 
     edited = (await _answered(page, drover, talk, 2, "echo:Other"))[1]
     assert edited["siblings"] == [noted["id"], edited["id"]]
     await _count(page, "[data-key=before-2]:not(:disabled)", 1)
-    await _tab_to(page, "[data-key=before-2]", "Shift+Tab")
+    await tab_to(page, "[data-key=before-2]", "Shift+Tab")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("[data-stream] :text('Noted.')", timeout=15_000)
     assert await serious(page) == []
@@ -130,7 +110,7 @@ async def test_an_answer_is_stopped_and_what_was_written_stays(page: Any, drover
     await page.keyboard.press("Enter")
     while len(await _shown(page, 0)) < 50:
         await page.wait_for_timeout(50)
-    await _tab_to(page, "[data-key=send]")
+    await tab_to(page, "[data-key=send]")
     await page.keyboard.press("Enter")
     await page.wait_for_selector(":text('What was written so far counts.')", timeout=30_000)
     (turn,) = (await asyncio.to_thread(drover.api, "GET", f"conversations/{talk}"))["turns"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.accessibility import serious
+from tests.e2e.browsing import tab_to
 from tests.e2e.herd import Drover
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
@@ -16,28 +17,6 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf"
     "c0000003010100c9fe92ef0000000049454e44ae426082"
 )
-
-
-@pytest.fixture
-async def page(browser: Any, drover: Drover) -> Any:
-    context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    page = await context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    await page.goto(drover.url + await asyncio.to_thread(drover.login_link))
-    await page.click("form[method=post] button[type=submit]")
-    await page.wait_for_url(f"{drover.url}/")
-    return page
-
-
-async def _tab_to(page: Any, selector: str, key: str = "Tab") -> None:
-    """Presses Tab until the focus is there."""
-    for _ in range(120):
-        if await page.evaluate(f"Boolean(document.activeElement?.matches({selector!r}))"):
-            return
-        await page.keyboard.press(key)
-    raise AssertionError(f"Tab never reached {selector}")
 
 
 async def _count(page: Any, selector: str, least: int) -> None:
@@ -53,30 +32,30 @@ async def test_a_document_is_uploaded_asked_about_and_cited_by_keyboard_alone(pa
     page.on("filechooser", choosers.put_nowait)
     await page.goto(f"{drover.url}/documents")
     assert await serious(page) == []
-    await _tab_to(page, "[data-files]")
+    await tab_to(page, "[data-files]")
     await page.keyboard.press("Enter")
     chooser = await asyncio.wait_for(choosers.get(), 15)
     await chooser.set_files({"name": "book.md", "mimeType": "text/markdown", "buffer": BOOK.encode()})
     await _count(page, "[data-uploads] [data-state=completed]", 1)
     await _count(page, ".docs__name a", 1)
-    await _tab_to(page, ".docs__name a")
+    await tab_to(page, ".docs__name a")
     assert await serious(page) == []
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/documents/*")
     assert await serious(page) == []
-    await _tab_to(page, "a[href*='document=']")
+    await tab_to(page, "a[href*='document=']")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/new?document=*")
     assert await serious(page) == []
-    await _tab_to(page, "textarea[name=prompt]")
+    await tab_to(page, "textarea[name=prompt]")
     await page.keyboard.type("Where does krill live?")
-    await _tab_to(page, "input[name=documents]")
+    await tab_to(page, "input[name=documents]")
     assert await page.is_checked("input[name=documents]")
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**/tasks/*", timeout=30_000)
     await _count(page, "details.passage", 1)
     await _count(page, "a.cite", 1)
-    await _tab_to(page, "a.cite")
+    await tab_to(page, "a.cite")
     await page.keyboard.press("Enter")
     await _count(page, "details.passage[open][data-cited]", 1)
     assert await page.evaluate("document.activeElement.closest('details')?.open")

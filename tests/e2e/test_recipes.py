@@ -52,7 +52,7 @@ def test_every_recipe_has_its_test():
 
 def test_one_task_with_its_progress(drover, tmp_path):
     printed = _run("One task with its progress", drover, tmp_path)
-    assert "[generating]" in printed
+    assert re.search(r"^\[(waiting|starting|loading|prefill|generating)\]", printed, re.MULTILINE)
     assert re.search(r"completed on gpu-[ab] after \d+\.\d s", printed)
 
 

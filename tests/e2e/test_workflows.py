@@ -9,6 +9,7 @@ import pytest
 
 from orchestration.ollama.simulator import Herd, NodeSpec, run_in_thread
 from tests.e2e.accessibility import serious
+from tests.e2e.browsing import listened_to, tab_to
 from tests.e2e.herd import ENDED, Drover, running_drover, until
 
 pytestmark = pytest.mark.processes
@@ -112,17 +113,10 @@ def test_an_answer_with_placeholders_in_it_is_passed_on_as_it_is(drover: Drover)
     assert done["code"]["input"] == f"echo:{done['plan']['output']}"
 
 
-WATCH_VIOLATIONS = "addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.blockedURI))"
-
-
 @pytest.fixture
 async def page(browser: Any, drover: Drover) -> Any:
     context = await browser.new_context(viewport={"width": 1440, "height": 1000})
-    await context.add_init_script(WATCH_VIOLATIONS)
-    page = await context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page = await listened_to(context)
     await page.goto(f"{drover.url}/login")
     await page.fill("input[name=username]", "bob")
     await page.fill("input[name=password]", "bob-secret")
@@ -131,30 +125,21 @@ async def page(browser: Any, drover: Drover) -> Any:
     return page
 
 
-async def _tab_to(page: Any, selector: str) -> None:
-    """By the keyboard alone."""
-    for _ in range(150):
-        await page.keyboard.press("Tab")
-        if await page.locator(f"{selector}:focus").count():
-            return
-    raise AssertionError(f"the keyboard does not reach {selector}")
-
-
 @pytest.mark.browser
 async def test_a_workflow_is_made_run_and_followed_by_keyboard_alone(page: Any, drover: Drover) -> None:
     await page.goto(f"{drover.url}/workflows")
-    await _tab_to(page, "a[href='/workflows/new']")
+    await tab_to(page, "a[href='/workflows/new']")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/workflows/new")
     await page.wait_for_selector("[data-flowstep]")
-    await _tab_to(page, "[data-wf=name]")
+    await tab_to(page, "[data-wf=name]")
     await page.keyboard.type("by keyboard")
-    await _tab_to(page, "[data-s=input]")
+    await tab_to(page, "[data-s=input]")
     await page.keyboard.type("echo:One two three.")
-    await _tab_to(page, "[data-add-step]")
+    await tab_to(page, "[data-add-step]")
     await page.keyboard.press("Enter")
     await page.keyboard.type("second")
-    await _tab_to(page, "[data-flowstep]:nth-child(2) [data-s=input]")
+    await tab_to(page, "[data-flowstep]:nth-child(2) [data-s=input]")
     await page.keyboard.type("echo:Again {{frist}}")
     await page.keyboard.press("Control+Enter")
     await page.wait_for_selector("[data-flowstep]:nth-child(2) .field__error:has-text('Did you mean {{first}}')")
@@ -163,13 +148,13 @@ async def test_a_workflow_is_made_run_and_followed_by_keyboard_alone(page: Any, 
     await page.wait_for_selector("[data-dag] [data-goto=second]")
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**/workflows/*/edit")
-    await _tab_to(page, "[data-open-run]")
+    await tab_to(page, "[data-open-run]")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("#run-dialog[open]")
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**/runs/*")
     await page.wait_for_selector("[data-region=head] .state[data-state=completed]", timeout=30_000)
-    await _tab_to(page, ".dagbox[href='?step=first']")
+    await tab_to(page, ".dagbox[href='?step=first']")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("[data-drawer] h2:text('first')")
     await page.wait_for_selector("[data-stream] :text('One two three.')")

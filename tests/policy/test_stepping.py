@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.errors import InvalidWorkflow
 from orchestration.policy.stepping import MOST_PROBLEMS, edges_of, plan
-from orchestration.policy.workflows import InvalidWorkflow, read
+from orchestration.policy.workflows import read
 
 
 def edges(*steps: dict[str, Any], **fields: Any) -> dict[str, list[str]]:

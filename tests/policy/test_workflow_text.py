@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import InvalidInput
+from orchestration.errors import InvalidInput, InvalidWorkflow
 from orchestration.policy.stepping import plan
 from orchestration.policy.workflow_text import from_yaml, to_yaml, with_lines
-from orchestration.policy.workflows import InvalidWorkflow, read
+from orchestration.policy.workflows import read
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=30)
 PLAIN = st.recursive(

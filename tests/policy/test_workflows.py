@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.policy.workflows import InvalidWorkflow, as_json, read
+from orchestration.errors import InvalidWorkflow
+from orchestration.policy.workflows import as_json, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

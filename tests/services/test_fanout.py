@@ -7,14 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from orchestration.errors import Conflict, Refused
+from orchestration.errors import Conflict, Refused, Unprocessable
 from orchestration.models import Agent, Node, Task
 from orchestration.permissions import Actor
 from orchestration.policy import passages as cutting
 from orchestration.policy.states import RunKind
 from orchestration.services import fanout, setbacks, steps, tasks
 from orchestration.services import passages as passages_service
-from orchestration.services.answers import TooMuch
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
 from tests.services.conftest import Answer, Give
@@ -51,7 +50,7 @@ def test_items_keep_the_extension_of_their_step(step: Task) -> None:
 def test_too_many_items_are_refused(most: int | None, count: int, step: Task) -> None:
     step.template["most"] = most
     values: dict[str, Any] = {"input.list": "\n".join(f"line {number}" for number in range(count))}
-    with pytest.raises(TooMuch, match=f"{count:,} items"):
+    with pytest.raises(Unprocessable, match=f"{count:,} items"):
         fanout.spread(step, values, timezone.now())
     assert step.items.count() == 0
 

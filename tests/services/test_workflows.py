@@ -9,11 +9,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestration.errors import Conflict, NotAllowed, NotFound, Unprocessable
+from orchestration.errors import Conflict, InvalidWorkflow, NotAllowed, NotFound, Unprocessable
 from orchestration.models import Agent, AuditEntry, Run, Task, Workflow
 from orchestration.permissions import Actor
 from orchestration.policy.states import TaskStatus
-from orchestration.policy.workflows import InvalidWorkflow
 from orchestration.services import reruns, steps, workflows
 from orchestration.services.workflows import Asked
 
