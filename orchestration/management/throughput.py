@@ -174,7 +174,13 @@ def name_of(pid: int) -> str:
 
 def below(pid: int) -> Sequence[int]:
     """The processes that this one has started, and theirs."""
-    children = [
-        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
-    ]
+    children = [child for file in Path(f"/proc/{pid}/task").glob("*/children") for child in _listed(file)]
     return [*children, *(other for child in children for other in below(child))]
+
+
+def _listed(file: Path) -> list[int]:
+    """None where the thread has just ended."""
+    try:
+        return [int(child) for child in file.read_text().split()]
+    except OSError:
+        return []
