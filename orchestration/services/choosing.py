@@ -24,6 +24,15 @@ class Choice(NamedTuple):
     think: bool | str | None = None
 
 
+class Decided(NamedTuple):
+    """What the team decided about a model; like this where nobody did."""
+
+    enabled: bool = True
+    labels: Sequence[str] = ()
+    fallbacks: Sequence[str] = ()
+    num_ctx: int | None = None
+
+
 class Chooser:
     """For the tasks of one agent in one submission; asks the database once for each node that they are bound to."""
 
@@ -32,14 +41,19 @@ class Chooser:
         self._models = agent_models(agent)
         self._allow_missing = allow_missing
         self._fall_back = fall_back
-        self._instead = fallbacks_of_models() if fall_back else {}
+        self._decided = decisions()
+        self._instead = {name: it.fallbacks for name, it in self._decided.items()} if fall_back else {}
         self._known: dict[int | None, dict[str, KnownModel]] = {}
         self._routes: dict[tuple[object, ...], Route] = {}
 
     def known(self, node_id: int | None = None) -> dict[str, KnownModel]:
         if node_id not in self._known:
-            self._known[node_id] = known_models(node_id)
+            self._known[node_id] = known_models(node_id, self._decided)
         return self._known[node_id]
+
+    def num_ctx(self, model: str) -> int | None:
+        """The context size that the team gave it."""
+        return self._decided.get(model, Decided()).num_ctx
 
     def choose(self, spec: TaskSpec, tokens: int) -> Choice:
         """Raises ModelUnavailable, Unprocessable. ``tokens``: of prompt and answer."""
@@ -177,35 +191,30 @@ def _shown(model: KnownModel) -> extensions.RouteModel:
     )
 
 
-def known_models(node_id: int | None = None) -> dict[str, KnownModel]:
+def known_models(node_id: int | None = None, decided: Mapping[str, Decided] | None = None) -> dict[str, KnownModel]:
     """What is installed on any enabled node, or on this one, by full name; a node that is away still counts."""
     rows = NodeModel.objects.filter(installed=True, node__enabled=True)
     if node_id is not None:
         rows = NodeModel.objects.filter(installed=True, node=node_id)
-    configs = {
-        name: (enabled, labels)
-        for name, enabled, labels in ModelConfig.objects.order_by().values_list("model_name", "enabled", "labels")
-    }
+    decided = decisions() if decided is None else decided
     fields = ("model__name", "model__capabilities", "model__context_length")
     return {
-        name: _known(name, capabilities, context, *configs.get(name, (True, ())))
+        name: _known(name, capabilities, context, decided.get(name, Decided()))
         for name, capabilities, context in rows.values_list(*fields).distinct()
     }
 
 
-def _known(
-    name: str, capabilities: Sequence[str], context: int | None, enabled: bool, labels: Sequence[str]
-) -> KnownModel:
+def _known(name: str, capabilities: Sequence[str], context: int | None, decided: Decided) -> KnownModel:
     return KnownModel(
         name=name,
         capabilities=frozenset(capabilities),
         context_length=context,
-        labels=frozenset(labels),
-        enabled=enabled,
+        labels=frozenset(decided.labels),
+        enabled=decided.enabled,
     )
 
 
-def fallbacks_of_models() -> dict[str, list[str]]:
-    """What the team says is to be taken instead of a model."""
-    rows = ModelConfig.objects.exclude(fallbacks=[]).order_by()
-    return dict(rows.values_list("model_name", "fallbacks"))
+def decisions() -> dict[str, Decided]:
+    """By model name."""
+    fields = ("model_name", "enabled", "labels", "fallbacks", "options__num_ctx")
+    return {name: Decided(*rest) for name, *rest in ModelConfig.objects.order_by().values_list(*fields)}

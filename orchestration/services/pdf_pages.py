@@ -20,6 +20,11 @@ ENCRYPTED = "encrypted"
 DAMAGED = "damaged"
 PAGES = "too many pages"
 TEXT = "too much text"
+_STUMBLES = (
+    *(PyPdfError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError),
+    *(RuntimeError, MemoryError, OSError),
+)
+"""What the library raises at what is no PDF, or asks for more than it may have."""
 
 
 class _Refused(Exception):
@@ -62,9 +67,7 @@ def main(arguments: Sequence[str]) -> None:
         }
     except _Refused as refusal:
         answer = {"problem": str(refusal)}
-    except (PyPdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, AssertionError):
-        answer = {"problem": DAMAGED}
-    except (RecursionError, MemoryError, NotImplementedError, OSError):
+    except _STUMBLES:
         answer = {"problem": DAMAGED}
     json.dump(answer, sys.stdout)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from orchestration.models import Agent, Lane, ModelConfig, Task
+from orchestration.models import Agent, Lane, Task
 from orchestration.policy.context import bucket, needed_tokens
 from orchestration.policy.estimates import OUTPUT_TOKENS
 from orchestration.policy.families import KnownModel
@@ -37,7 +37,6 @@ class Lanes:
     def __init__(self, agent: Agent, allow_missing: bool, *, fall_back: bool = True) -> None:
         self._agent = agent
         self._chooser = Chooser(agent, allow_missing=allow_missing, fall_back=fall_back)
-        self._sizes: dict[str, Any] = dict(ModelConfig.objects.values_list("model_name", "options__num_ctx"))
         self._found: dict[tuple[str, tuple[str, ...], int, int | None], Lane] = {}
 
     def place(self, spec: TaskSpec) -> Placed:
@@ -59,7 +58,7 @@ class Lanes:
         return self._found[key]
 
     def _size(self, named: int | None, models: Sequence[str]) -> int:
-        usual = self._agent.options.get("num_ctx") or (self._sizes.get(models[0]) if models else None)
+        usual = self._agent.options.get("num_ctx") or (self._chooser.num_ctx(models[0]) if models else None)
         return bucket(usual if named is None else named, default=settings.DROVER_DEFAULT_NUM_CTX)
 
 
