@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.ollama.simulator import Herd
+from orchestration.ollama.simulator import Herd, NodeHandle
 from tests.e2e.herd import Drover, running_drover, until
 
 pytestmark = pytest.mark.processes
@@ -69,18 +69,23 @@ def test_it_can_be_named_as_the_handler_of_a_custom_task(drover: Drover) -> None
 def test_cancelled_it_leaves_the_node_and_the_others_go_on(drover: Drover, herd: Herd) -> None:
     _only_gpu_a(drover)
     node = herd.node("gpu-a")
-    others = drover.submit(*(f"Other {n}" for n in range(3)), parameters={"num_predict": 200})
+    node.configure(speed=0.05)
+    others = drover.submit(*(f"Other {n}" for n in range(3)), parameters={"num_predict": 20})
+    until(lambda: _at_work(node) == 3, "the others at the node")
     task_id = _digest(drover)
-    until(lambda: drover.task(task_id)["progress"] > 0, "the second part")
-    before = node.state()["counts"]["disconnects"]["decode"]
-    node.configure(speed=0.5)
-    until(lambda: len([r for r in node.state()["requests"] if r["phase"] == "decode"]) > 0, "a part being written")
+    until(lambda: _at_work(node) == 4, "a part at the node")
+    before = sum(node.state()["counts"]["disconnects"].values())
     drover.api("POST", f"tasks/{task_id}/cancel")
-    until(lambda: node.state()["counts"]["disconnects"]["decode"] > before, "a closed connection", 5)
+    until(lambda: sum(node.state()["counts"]["disconnects"].values()) > before, "a closed connection")
+    node.configure(speed=4)
     (task,) = drover.until_ended(task_id)
     assert task["status"] == "cancelled"
-    node.configure(speed=4)
     assert {each["status"] for each in drover.until_ended(*others)} == {"completed"}
+
+
+def _at_work(node: NodeHandle) -> int:
+    """Requests that the node is busy with."""
+    return sum(node.state()["phases"][phase] for phase in ("slot", "queued", "prefill", "decode"))
 
 
 def test_its_exception_is_its_own_tasks_alone(drover: Drover) -> None:
