@@ -4,9 +4,12 @@ from orchestration.models.agents import Agent
 from orchestration.models.attempts import Attempt
 from orchestration.models.audit import AuditEntry
 from orchestration.models.conversations import Conversation, Memory, Turn
+from orchestration.models.defaults import FleetDefaults, Preset
 from orchestration.models.documents import CachedVector, Document
-from orchestration.models.fleet import ModelConfig, Node, NodeModel, OllamaModel
+from orchestration.models.fleet import CatalogueEntry, ModelConfig, ModelDetails, Node, NodeModel, OllamaModel
+from orchestration.models.outputs import CleanUp, Collection, Output, OutputTag, RetentionRule
 from orchestration.models.processes import RoleLease, WorkerProcess
+from orchestration.models.pulls import Pull
 from orchestration.models.runs import Run
 from orchestration.models.scheduling import LoadPlan, NodeVariant, OutputEstimate, Pause, ShareAccount
 from orchestration.models.tasks import Lane, Task, TaskDependency
@@ -20,19 +23,29 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "CachedVector",
+    "CatalogueEntry",
+    "CleanUp",
+    "Collection",
     "Conversation",
     "Document",
+    "FleetDefaults",
     "Lane",
     "LoadPlan",
     "LoginLink",
     "Memory",
     "ModelConfig",
+    "ModelDetails",
     "Node",
     "NodeModel",
     "NodeVariant",
     "OllamaModel",
+    "Output",
     "OutputEstimate",
+    "OutputTag",
     "Pause",
+    "Preset",
+    "Pull",
+    "RetentionRule",
     "RoleLease",
     "Run",
     "ShareAccount",

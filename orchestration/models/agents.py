@@ -18,6 +18,7 @@ class Agent(db.Model):
     models = db.JSONField(default=list, blank=True, help_text="Names it may use; empty means any model.")
     default_model = db.CharField(max_length=200, blank=True)
     routing_preferences = db.JSONField(default=dict, blank=True, help_text="Kind of task to model name.")
+    preset = db.CharField(max_length=60, blank=True, help_text="An execution preset, under its own options.")
     options = db.JSONField(default=dict, blank=True)
     fallbacks = db.JSONField(default=list, blank=True, help_text="Models to go on with when one is missing or fails.")
     prefer_labels = db.JSONField(default=list, blank=True, help_text="Models with these labels are taken first.")

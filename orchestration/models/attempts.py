@@ -42,6 +42,7 @@ class Attempt(models.Model):
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     request = models.JSONField(null=True, blank=True, help_text="What was sent to the node, without images.")
+    origins = models.JSONField(null=True, blank=True, help_text="Where each option that was sent comes from.")
 
     class Meta:
         ordering = ["-id"]

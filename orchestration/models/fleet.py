@@ -26,6 +26,13 @@ class Node(models.Model):
     )
     labels = models.JSONField(default=list, blank=True)
     verify_tls = models.BooleanField(default=True)
+    sealed_headers = models.TextField(blank=True, help_text="Encrypted; services.secrets alone reads and writes it.")
+    header_names = models.JSONField(default=list, blank=True, help_text="Of the sealed headers, without their values.")
+    disk_bytes = models.BigIntegerField(
+        null=True, blank=True, help_text="Room for models on its disk, if known. Ollama does not tell."
+    )
+    drain_note = models.CharField(max_length=200, blank=True, help_text="Why it takes nothing new, for the others.")
+    drain_until = models.DateTimeField(null=True, blank=True, help_text="When it is to work again by itself.")
     simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -45,6 +52,10 @@ class Node(models.Model):
     learned_bytes = models.BigIntegerField(default=0, help_text="The most that was seen in video memory at once.")
     reserved_bytes = models.BigIntegerField(default=0, help_text="Kept free for models that others load.")
     reserved_until = models.DateTimeField(null=True, blank=True)
+    listed_at = models.DateTimeField(null=True, blank=True, help_text="When it last told what is on its disk.")
+    listing_tried_at = models.DateTimeField(null=True, blank=True)
+    listing_error = models.CharField(max_length=300, blank=True, help_text="Why the last list was not taken.")
+    listing_wanted_at = models.DateTimeField(null=True, blank=True, help_text="Somebody asked for a fresh list.")
 
     class Meta:
         ordering = ["name"]
@@ -98,6 +109,8 @@ class NodeModel(models.Model):
     listed_as = models.CharField(
         max_length=200, blank=True, help_text="Models with the same weights share memory, and one of them is listed."
     )
+    pinned = models.BooleanField(default=False, help_text="Kept in memory: loaded when there is room, never displaced.")
+    pinned_context = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the usual one.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["node", "model"], name="one_row_per_node_and_model")]
@@ -105,6 +118,37 @@ class NodeModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model.name} on {self.node.name}"
+
+
+class ModelDetails(models.Model):
+    """What a server told of one set of weights: its template, parameters, licence and metadata."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    template = models.TextField(blank=True)
+    system = models.TextField(blank=True)
+    parameters = models.TextField(blank=True)
+    license = models.TextField(blank=True)
+    metadata = models.JSONField(default=dict, blank=True, help_text="GGUF metadata, without its long lists.")
+    fetched_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class CatalogueEntry(models.Model):
+    """One model that can be pulled, by its name without a tag, as the library on the network last told it."""
+
+    name = models.CharField(max_length=200, unique=True)
+    description = models.TextField(blank=True)
+    capabilities = models.JSONField(default=list, blank=True)
+    tags = models.JSONField(default=list, blank=True, help_text="Each with tag, size_bytes, parameter_size.")
+    fetched_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ModelConfig(models.Model):
@@ -127,6 +171,12 @@ class ModelConfig(models.Model):
     options = models.JSONField(default=dict, blank=True)
     labels = models.JSONField(default=list, blank=True)
     fallbacks = models.JSONField(default=list, blank=True)
+    description = models.TextField(blank=True)
+    preset = models.CharField(max_length=60, blank=True, help_text="An execution preset, under its own options.")
+    think = models.JSONField(null=True, blank=True)
+    allowed_nodes = models.JSONField(
+        default=list, blank=True, help_text="Names or labels of nodes that may run it; empty: every one that has it."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -50,6 +50,7 @@ HEAVY = (
     "metadata",
     "parameters",
     "options",
+    "origins",
     "tools",
     "format",
     "fallbacks",
@@ -178,7 +179,9 @@ class Task(db.Model):
     input = db.JSONField(default=str, help_text="The prompt, or for embed a list of texts.")
     messages = db.JSONField(null=True, blank=True)
     parameters = db.JSONField(default=dict, blank=True, help_text="As sent.")
+    preset = db.CharField(max_length=60, blank=True, help_text="Asked for with the task.")
     options = db.JSONField(default=dict, blank=True, help_text="Ollama options after merging, without num_ctx.")
+    origins = db.JSONField(default=dict, blank=True, help_text="Where each of these options comes from.")
     format = db.JSONField(null=True, blank=True)
     tools = db.JSONField(null=True, blank=True)
     extension = db.CharField(max_length=80, blank=True, help_text="Of the agent, around its calls.")
@@ -192,6 +195,8 @@ class Task(db.Model):
     thinking = db.TextField(blank=True)
     tool_calls = db.JSONField(default=list, blank=True)
     vectors = db.JSONField(null=True, blank=True)
+    gathered = db.BooleanField(default=False, help_text="Its answer is among those that can be searched.")
+    text_removed_at = db.DateTimeField(null=True, blank=True, help_text="Its texts were kept as long as the rule said.")
 
     objects = TaskQuerySet.as_manager()
 
@@ -223,6 +228,7 @@ class Task(db.Model):
                 name="task_unfinished",
                 condition=Q(status__in=sorted(UNFINISHED)),
             ),
+            db.Index(fields=["id"], name="task_to_gather", condition=Q(status="completed", gathered=False)),
             db.Index(
                 fields=["status", "-ended_at"],
                 name="task_by_end",

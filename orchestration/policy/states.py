@@ -56,6 +56,16 @@ class TaskType(StrEnum):
     EMBED = "embed"
 
 
+class ErrandType(StrEnum):
+    """Tasks that say what a node is to do with a model, not what a model is to answer. Each is for one node."""
+
+    PULL = "pull"
+    LOAD = "load"
+    UNLOAD = "unload"
+    DELETE = "delete"
+    COPY = "copy"
+
+
 class RunKind(StrEnum):
     SINGLE = "single"
     BATCH = "batch"
