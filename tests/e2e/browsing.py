@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.e2e.herd import Drover
+from tests.e2e.herd import PATIENCE, Drover
 
 WATCH_VIOLATIONS = "addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.blockedURI))"
 
@@ -26,6 +26,7 @@ async def logged_in(browser: Any, drover: Drover) -> Any:
 
 async def listened_to(context: Any) -> Any:
     """A new page, of which ``page.said`` keeps the errors on the console and what the content policy stopped."""
+    context.set_default_timeout(PATIENCE * 1000)
     await context.add_init_script(WATCH_VIOLATIONS)
     page = await context.new_page()
     page.said = []

@@ -23,7 +23,7 @@ from orchestration.ollama.simulator import Herd
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+PATIENCE = 120.0
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -96,7 +96,7 @@ class Drover:
             "DROVER_RETRY_DELAY_SECONDS": "0.2",
             **{name.upper(): str(value) for name, value in settings_.items()},
         }
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=90)
         self.session: Any = None
         """Of the admin in the browser, once somebody has logged in; see browsing.py."""
 

@@ -134,7 +134,7 @@ def test_rows_to_embed_share_calls_and_come_back_one_by_one(drover: Drover) -> N
 
 
 async def _until(page: Any, expression: str, what: str) -> Any:
-    for _ in range(600):
+    for _ in range(2400):
         if found := await page.evaluate(expression):
             return found
         await page.wait_for_timeout(50)

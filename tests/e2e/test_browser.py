@@ -74,12 +74,12 @@ async def test_a_page_resumes_by_itself_when_the_web_process_was_killed(page: An
     await _watch(page, drover, task_id)
     await _longer_than(page, 300)
     drover.kill("web")
-    await page.wait_for_selector("[data-live-pill]:not([data-live=live])", timeout=30_000)
+    await page.wait_for_selector("[data-live-pill]:not([data-live=live])")
     drover.start("web")
     (task,) = await asyncio.to_thread(_ended_after_restart, drover, task_id)
     await _ended(page, task["output"])
     assert _digest(await _text(page)) == _digest(task["output"])
-    await page.wait_for_selector("[data-live-pill][data-live=live]", timeout=30_000)
+    await page.wait_for_selector("[data-live-pill][data-live=live]")
     for node in herd.nodes:
         node.configure(speed=4)
 
@@ -93,8 +93,8 @@ async def test_a_prompt_typed_into_the_page_streams_its_answer(page: Any, drover
     await page.goto(f"{drover.url}/new")
     await page.fill("textarea[name=prompt], textarea[name=input]", "echo:Hello from the page.")
     await page.click("button[type=submit]:has-text('Run')")
-    await page.wait_for_url("**/tasks/*", timeout=30_000)
-    await page.wait_for_selector("[data-stream] :text('Hello from the page.')", timeout=30_000)
+    await page.wait_for_url("**/tasks/*")
+    await page.wait_for_selector("[data-stream] :text('Hello from the page.')")
     assert page.said == []
 
 
@@ -105,7 +105,7 @@ async def test_hostile_model_output_is_harmless_live_and_after_a_reload(page: An
     await page.goto(f"{drover.url}/tasks/{task_id}")
     (task,) = await asyncio.to_thread(drover.until_ended, task_id)
     for _ in range(2):
-        await page.wait_for_selector("[data-stream] :text('Title')", timeout=30_000)
+        await page.wait_for_selector("[data-stream] :text('Title')")
         await page.evaluate("document.querySelectorAll('[data-stream] a').forEach((a) => a.click())")
         assert await page.evaluate("window.pwned") is None
         inside = "document.querySelectorAll('[data-stream] :is(script, img, iframe, [onerror])').length"
@@ -170,7 +170,7 @@ async def test_the_overview_shows_what_runs_without_a_reload(page: Any, drover: 
     await page.goto(drover.url)
     ids = drover.submit("Watch me appear.", parameters={"num_predict": 4000})
     running = "a[data-f=title]:text('Watch me appear.')"
-    await page.wait_for_selector(running, timeout=15_000)
+    await page.wait_for_selector(running)
     drover.api("POST", f"tasks/{ids[0]}/cancel")
     await asyncio.to_thread(drover.until_ended, *ids)
-    await page.wait_for_selector(running, state="detached", timeout=15_000)
+    await page.wait_for_selector(running, state="detached")

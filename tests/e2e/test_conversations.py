@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.browser]
 
 
 async def _count(page: Any, selector: str, count: int) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         if await page.locator(selector).count() == count:
             return
         await page.wait_for_timeout(50)
@@ -83,7 +83,7 @@ async def test_talking_by_keyboard_alone(page: Any, drover: Drover, herd: Herd) 
         until, lambda: drover.api("GET", "agents/default/memories")["memories"], "a fact of the agent"
     )
     assert [(fact["text"], fact["source"]) for fact in facts] == [("Ana likes tea.", "agent")]
-    await page.wait_for_selector(".memory :text('noted by the agent')", timeout=15_000)
+    await page.wait_for_selector(".memory :text('noted by the agent')")
 
     await tab_to(page, "[data-text]")
     await page.keyboard.press("ArrowUp")
@@ -96,7 +96,7 @@ async def test_talking_by_keyboard_alone(page: Any, drover: Drover, herd: Herd) 
     await _count(page, "[data-key=before-2]:not(:disabled)", 1)
     await tab_to(page, "[data-key=before-2]", "Shift+Tab")
     await page.keyboard.press("Enter")
-    await page.wait_for_selector("[data-stream] :text('Noted.')", timeout=15_000)
+    await page.wait_for_selector("[data-stream] :text('Noted.')")
     assert await serious(page) == []
     assert page.said == []
 
@@ -112,7 +112,7 @@ async def test_an_answer_is_stopped_and_what_was_written_stays(page: Any, drover
         await page.wait_for_timeout(50)
     await tab_to(page, "[data-key=send]")
     await page.keyboard.press("Enter")
-    await page.wait_for_selector(":text('What was written so far counts.')", timeout=30_000)
+    await page.wait_for_selector(":text('What was written so far counts.')")
     (turn,) = (await asyncio.to_thread(drover.api, "GET", f"conversations/{talk}"))["turns"]
     assert (turn["answer"]["status"], turn["can_be_sent"]) == ("cancelled", True)
     for node in herd.nodes:

@@ -153,7 +153,7 @@ async def test_a_workflow_is_made_run_and_followed_by_keyboard_alone(page: Any, 
     await page.wait_for_selector("#run-dialog[open]")
     await page.keyboard.press("Control+Enter")
     await page.wait_for_url("**/runs/*")
-    await page.wait_for_selector("[data-region=head] .state[data-state=completed]", timeout=30_000)
+    await page.wait_for_selector("[data-region=head] .state[data-state=completed]")
     await tab_to(page, ".dagbox[href='?step=first']")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("[data-drawer] h2:text('first')")
@@ -169,11 +169,11 @@ async def test_a_run_follows_its_steps_without_a_reload(page: Any, drover: Drove
     steps = [step("one", "A story.", parameters={"num_predict": 200}), step("two", "{{one}}")]
     run_id = await asyncio.to_thread(_begin, drover, steps)
     await page.goto(f"{drover.url}/runs/{run_id}?step=one")
-    await page.wait_for_selector(".dagbox[href='?step=one'][data-state=generating]", timeout=30_000)
-    await page.wait_for_selector("[data-stream] p, [data-stream] pre:not(:empty)", timeout=30_000)
+    await page.wait_for_selector(".dagbox[href='?step=one'][data-state=generating]")
+    await page.wait_for_selector("[data-stream] p, [data-stream] pre:not(:empty)")
     herd.nodes[0].configure(speed=4)
-    await page.wait_for_selector(".dagbox[href='?step=one'][data-state=completed]", timeout=30_000)
-    await page.wait_for_selector("[data-region=head] .state[data-state=completed]", timeout=30_000)
+    await page.wait_for_selector(".dagbox[href='?step=one'][data-state=completed]")
+    await page.wait_for_selector("[data-region=head] .state[data-state=completed]")
     assert await page.locator(".gantt__row rect[data-state=generating]").count() == 2
     assert page.said == []
 

@@ -38,7 +38,7 @@ MODELS = (
 )
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """What the condition gives as soon as it is true of the world."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -59,7 +59,7 @@ class Caller:
         return await until(lambda: state if condition(state := self.node.state()) else None)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, "the condition never came true"
