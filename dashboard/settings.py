@@ -32,6 +32,7 @@ class Environment(BaseSettings):
     allowed_hosts: Names = Field(default_factory=lambda: ["localhost", "127.0.0.1", "[::1]", socket.gethostname()])
     csrf_trusted_origins: Names = Field(default_factory=list)
     ollama_hosts: Names = Field(default_factory=list)
+    drover_secrets_keys: Names = Field(default_factory=list, repr=False)
     ollama_host: str = ""
     time_zone: str = "UTC"
 
@@ -88,10 +89,17 @@ class Environment(BaseSettings):
     drover_extension_silence_seconds: float = Field(600, gt=0)
     drover_login_link_seconds: float = Field(900, gt=0)
 
-    @field_validator("allowed_hosts", "csrf_trusted_origins", "ollama_hosts", mode="before")
+    @field_validator("allowed_hosts", "csrf_trusted_origins", "ollama_hosts", "drover_secrets_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("drover_secrets_keys")
+    @classmethod
+    def _long_enough(cls, value: list[str]) -> list[str]:
+        if any(len(key) < 16 for key in value):
+            raise ValueError("each key has at least 16 characters; make one with: openssl rand -base64 32")
+        return value
 
     @field_validator("drover_data")
     @classmethod
@@ -146,6 +154,7 @@ def _databases() -> dict[str, Any]:
 DROVER_DATA = env.drover_data
 DROVER_DEMO = env.drover_demo
 DROVER_OLLAMA_HOSTS = env.ollama_hosts or ([env.ollama_host] if env.ollama_host else [])
+DROVER_SECRETS_KEYS = env.drover_secrets_keys
 DROVER_ALLOW_PRIVATE_NODES = env.drover_allow_private_nodes
 DROVER_LEASE = timedelta(seconds=env.drover_lease_seconds)
 DROVER_LEASE_RENEW = timedelta(seconds=env.drover_lease_renew_seconds)

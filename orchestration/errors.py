@@ -21,6 +21,7 @@ DroverError
 ├── InvalidAnswer                502  a model's answer is not the JSON that was asked for
 └── OllamaError                  502  a call to a node did not end well
     ├── Unreachable                   no connection, or lost before the first object
+    │   └── SecretsUnreadable         its stored headers cannot be opened, so it is not asked
     ├── Refused                       an HTTP error before the stream began; has status
     ├── StreamFailed                  an error line inside a stream
     ├── StreamTruncated               the stream ended without its last object
@@ -135,6 +136,19 @@ class OllamaError(DroverError):
 class Unreachable(OllamaError):
     code = "unreachable"
     retryable = True
+
+
+class SecretsUnreadable(Unreachable):
+    """No key that is set opens the node's stored headers."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or _SEALED, cause="sealed")
+
+
+_SEALED = (
+    "its stored headers cannot be opened with the keys that are set: put the key they were sealed with into "
+    "DROVER_SECRETS_KEYS, or enter the headers again"
+)
 
 
 class Refused(OllamaError):

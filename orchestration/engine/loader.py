@@ -15,7 +15,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from orchestration.engine.clients import new_client
-from orchestration.errors import InvalidNodeAddress, OllamaError, Refused, Unreachable
+from orchestration.errors import InvalidNodeAddress, OllamaError, Refused, SecretsUnreadable, Unreachable
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.wire import LoadedModel
 from orchestration.policy.routing import full_name
@@ -97,9 +97,12 @@ async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
 async def _load(job: LoadJob) -> None:
     """One load from making room to its end. May be repeated: what is there already is left alone."""
     try:
-        client = new_client(job.base_url, verify_tls=job.verify_tls)
+        client = new_client(job.base_url, verify_tls=job.verify_tls, headers=job.headers)
     except InvalidNodeAddress as error:  # the settings have become stricter since it was saved
         await _note_failure(job, Unreachable(error.message, cause="address_not_allowed"), None)
+        return
+    except SecretsUnreadable as error:
+        await _note_failure(job, error, None)
         return
     async with client:
         started = time.monotonic()

@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from orchestration.engine.clients import new_client
-from orchestration.errors import InvalidNodeAddress, OllamaError, Refused
+from orchestration.errors import InvalidNodeAddress, OllamaError, Refused, SecretsUnreadable
 from orchestration.models import Node
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.wire import InstalledModel
@@ -29,6 +29,9 @@ DESCRIBED_PER_POLL = 20
 
 Descriptions = dict[tuple[str, str], InstalledModel]
 """What older servers told of their models, by name and digest."""
+
+Server = tuple[str, bool, str]
+"""How a node is reached: its address, whether its certificate is checked, its sealed headers."""
 
 
 async def poll_node(client: OllamaClient, *, with_tags: bool, descriptions: Descriptions | None = None) -> Poll:
@@ -78,7 +81,7 @@ class Monitor:
     def __init__(self, stop: threading.Event, leads: threading.Event) -> None:
         self._stop = stop
         self._leads = leads
-        self._clients: dict[tuple[str, bool], OllamaClient] = {}
+        self._clients: dict[Server, OllamaClient] = {}
         self._polls: dict[tuple[int, str], int] = {}
         self._descriptions: dict[tuple[int, str], Descriptions] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
@@ -108,13 +111,13 @@ class Monitor:
             log.warning("nodes not polled, the database did not answer: %s", error)
             await sync_to_async(close_old_connections)()
             return
-        await self._forget_others({(node.base_url, node.verify_tls) for node in listed})
+        await self._forget_others({_server(node) for node in listed})
         self._busy = {pk: task for pk, task in self._busy.items() if not task.done()}
         for node in listed:
             if node.pk not in self._busy:
                 self._busy[node.pk] = asyncio.create_task(self._look(node))
 
-    async def _forget_others(self, wanted: set[tuple[str, bool]]) -> None:
+    async def _forget_others(self, wanted: set[Server]) -> None:
         for key in set(self._clients) - wanted:
             await self._clients.pop(key).aclose()
 
@@ -124,7 +127,7 @@ class Monitor:
         descriptions = self._descriptions.setdefault(server, {})
         try:
             poll = await poll_node(self._client_of(node), with_tags=count % TAGS_EVERY == 0, descriptions=descriptions)
-        except InvalidNodeAddress as error:  # the settings have become stricter since it was saved
+        except (InvalidNodeAddress, SecretsUnreadable) as error:  # the settings are others since it was saved
             poll = Poll(at=timezone.now(), error=error.message)
         self._polls[server] = 0 if poll.error else count + 1
         try:
@@ -133,10 +136,15 @@ class Monitor:
             log.warning("poll of %s not noted, the database did not answer: %s", node.name, error)
 
     def _client_of(self, node: Node) -> OllamaClient:
-        key = (node.base_url, node.verify_tls)
+        key = _server(node)
         if key not in self._clients:
-            self._clients[key] = new_client(node.base_url, verify_tls=node.verify_tls)
+            base_url, verify_tls, headers = key
+            self._clients[key] = new_client(base_url, verify_tls=verify_tls, headers=headers)
         return self._clients[key]
+
+
+def _server(node: Node) -> Server:
+    return node.base_url, node.verify_tls, node.sealed_headers
 
 
 def _enabled_nodes() -> Sequence[Node]:

@@ -36,12 +36,12 @@ class Clients:
     """One client, and so one pool of connections, for each node."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[str, bool], OllamaClient] = {}
+        self._clients: dict[tuple[str, bool, str], OllamaClient] = {}
 
     def of(self, work: AttemptWork) -> OllamaClient:
-        key = (work.base_url, work.verify_tls)
+        key = (work.base_url, work.verify_tls, work.headers)
         if key not in self._clients:
-            self._clients[key] = new_client(work.base_url, verify_tls=work.verify_tls)
+            self._clients[key] = new_client(work.base_url, verify_tls=work.verify_tls, headers=work.headers)
         return self._clients[key]
 
     async def aclose(self) -> None:

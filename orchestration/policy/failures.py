@@ -85,6 +85,6 @@ def blames_node(error: DroverError) -> bool:
             own = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.status not in _OF_THIS_NODE
             return own and not _is_the_requests_fault(error)
         case Unreachable():
-            return error.detail.get("cause") != "address_not_allowed"  # a setting of ours
+            return error.detail.get("cause") not in ("address_not_allowed", "sealed")  # settings of ours
         case _:
             return isinstance(error, OllamaError)

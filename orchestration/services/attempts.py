@@ -59,7 +59,7 @@ class Success(NamedTuple):
 # Half the time of a select over some 70 columns goes into columns nobody looks at.
 _NEEDED_TO_START = (
     *("model_name", "num_ctx", "number", "token"),
-    *("node__name", "node__base_url", "node__verify_tls"),
+    *("node__name", "node__base_url", "node__verify_tls", "node__sealed_headers"),
     *("task__status", "task__token", "task__cancel_requested_at", "task__type", "task__input", "task__messages"),
     *("task__system_prompt", "task__images", "task__options", "task__format", "task__tools", "task__think"),
     *("task__keep_alive_seconds", "task__timeout_seconds", "task__agent_name", "task__extension", "task__parameters"),

@@ -5,7 +5,7 @@ Fenced by the plan's token: whoever comes after the plan is gone changes nothing
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -32,7 +32,7 @@ ERROR_LENGTH = 300
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadJob:
     """A load that has begun. ``evict``: (model, num_ctx) that Drover unloads first; empty where nobody knows how much
-    memory the node has, because Ollama itself evicts there what it must."""
+    memory the node has, because Ollama itself evicts there what it must. ``headers`` are the node's, sealed."""
 
     node_id: int
     node_name: str
@@ -43,6 +43,7 @@ class LoadJob:
     num_ctx: int
     evict: tuple[tuple[str, int], ...]
     keep_alive: timedelta
+    headers: str = field(default="", repr=False)
 
 
 def begun() -> list[LoadJob]:
@@ -63,6 +64,7 @@ def _job(plan: LoadPlan, node: Node) -> LoadJob:
         num_ctx=plan.num_ctx,
         evict=() if node.vram_bytes is None else tuple((model, num_ctx) for model, num_ctx in plan.victims),
         keep_alive=max(settings.DROVER_KEEP_ALIVE, timedelta(seconds=min(LONGEST.total_seconds(), wish))),
+        headers=node.sealed_headers,
     )
 
 

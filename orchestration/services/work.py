@@ -18,7 +18,7 @@ LONGEST = timedelta(days=3650)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptWork:
     """Everything a worker needs for one attempt. ``options`` are Ollama's, with ``num_ctx``; ``parameters`` are the
-    task's as sent, ``extension`` is the agent's."""
+    task's as sent, ``extension`` is the agent's. ``headers`` are the node's, sealed."""
 
     attempt_id: int
     task_id: int
@@ -48,6 +48,7 @@ class AttemptWork:
     agent_name: str = ""
     extension: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: str = field(default="", repr=False)
 
 
 def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
@@ -83,6 +84,7 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         agent_name=task.agent_name,
         extension=task.extension,
         parameters=task.parameters,
+        headers=node.sealed_headers,
     )
 
 
