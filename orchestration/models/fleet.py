@@ -33,6 +33,8 @@ class Node(models.Model):
     )
     drain_note = models.CharField(max_length=200, blank=True, help_text="Why it takes nothing new, for the others.")
     drain_until = models.DateTimeField(null=True, blank=True, help_text="When it is to work again by itself.")
+    drained_by = models.CharField(max_length=150, blank=True)
+    drained_at = models.DateTimeField(null=True, blank=True)
     simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -50,6 +52,7 @@ class Node(models.Model):
     circuit_until = models.DateTimeField(null=True, blank=True, help_text="Until then it takes nothing new.")
     circuit_reason = models.CharField(max_length=300, blank=True, help_text="The last of these failures.")
     learned_bytes = models.BigIntegerField(default=0, help_text="The most that was seen in video memory at once.")
+    most_loaded = models.PositiveSmallIntegerField(default=0, help_text="The most models that were seen loaded at once.")
     reserved_bytes = models.BigIntegerField(default=0, help_text="Kept free for models that others load.")
     reserved_until = models.DateTimeField(null=True, blank=True)
     listed_at = models.DateTimeField(null=True, blank=True, help_text="When it last told what is on its disk.")
@@ -111,6 +114,7 @@ class NodeModel(models.Model):
     )
     pinned = models.BooleanField(default=False, help_text="Kept in memory: loaded when there is room, never displaced.")
     pinned_context = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the usual one.")
+    pinned_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["node", "model"], name="one_row_per_node_and_model")]

@@ -13,6 +13,7 @@ class Pull(models.Model):
     layers = models.JSONField(default=list, blank=True)
     total_bytes = models.BigIntegerField(null=True, blank=True)
     done_bytes = models.BigIntegerField(default=0)
+    failed_at_bytes = models.BigIntegerField(default=0, help_text="How far it was when a try of it last failed.")
     bytes_per_second = models.FloatField(null=True, blank=True)
     updated_at = models.DateTimeField(null=True, blank=True)
 
