@@ -7,6 +7,7 @@ from orchestration.models.conversations import Conversation, Memory, Turn
 from orchestration.models.defaults import FleetDefaults, Preset
 from orchestration.models.documents import CachedVector, Document
 from orchestration.models.fleet import CatalogueEntry, ModelConfig, ModelDetails, Node, NodeModel, OllamaModel
+from orchestration.models.health import HealthChange
 from orchestration.models.outputs import CleanUp, Collection, Output, OutputTag, RetentionRule
 from orchestration.models.processes import RoleLease, WorkerProcess
 from orchestration.models.pulls import Pull
@@ -29,6 +30,7 @@ __all__ = [
     "Conversation",
     "Document",
     "FleetDefaults",
+    "HealthChange",
     "Lane",
     "LoadPlan",
     "LoginLink",
