@@ -8,12 +8,13 @@ from orchestration.models.defaults import FleetDefaults, Preset
 from orchestration.models.documents import CachedVector, Document
 from orchestration.models.fleet import CatalogueEntry, ModelConfig, ModelDetails, Node, NodeModel, OllamaModel
 from orchestration.models.health import HealthChange
-from orchestration.models.outputs import CleanUp, Collection, Output, OutputTag, RetentionRule
+from orchestration.models.outputs import CleanUp, Collection, FolderSink, Output, OutputTag, RetentionRule
 from orchestration.models.processes import RoleLease, WorkerProcess
 from orchestration.models.pulls import Pull
 from orchestration.models.runs import Run
 from orchestration.models.scheduling import LoadPlan, NodeVariant, OutputEstimate, Pause, ShareAccount
 from orchestration.models.tasks import Lane, Task, TaskDependency
+from orchestration.models.usage import UsageDay
 from orchestration.models.users import ApiKey, LoginLink, User
 from orchestration.models.votes import Vote
 from orchestration.models.workflows import Workflow, WorkflowVersion
@@ -30,6 +31,7 @@ __all__ = [
     "Conversation",
     "Document",
     "FleetDefaults",
+    "FolderSink",
     "HealthChange",
     "Lane",
     "LoadPlan",
@@ -54,6 +56,7 @@ __all__ = [
     "Task",
     "TaskDependency",
     "Turn",
+    "UsageDay",
     "User",
     "Vote",
     "WorkerProcess",

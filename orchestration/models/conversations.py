@@ -40,6 +40,7 @@ class Turn(db.Model):
     image_count = db.PositiveSmallIntegerField(default=0)
     task = db.OneToOneField(Task, null=True, blank=True, on_delete=db.SET_NULL, related_name="turn")
     remembers = db.BooleanField(default=False, help_text="Its answer may note facts, and has not been read for them.")
+    text_removed_at = db.DateTimeField(null=True, blank=True, help_text="It was kept as long as the rule said.")
     created_at = db.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from orchestration.models.agents import Agent
 from orchestration.models.tasks import Task
@@ -37,7 +39,11 @@ class Output(models.Model):
             models.Index(fields=["model_name", "-task"], name="output_by_model"),
             models.Index(fields=["owner", "-task"], name="output_by_owner"),
             models.Index(fields=["rating", "-task"], name="output_by_rating", condition=Q(rating__isnull=False)),
-            models.Index(fields=["task"], name="output_unwritten", condition=Q(written_at__isnull=True)),
+            models.Index(
+                fields=["task"],
+                name="output_to_write",
+                condition=Q(written_at__isnull=True, text_removed_at__isnull=True),
+            ),
             models.Index(
                 fields=["agent_name", "ended_at"], name="output_with_text", condition=Q(text_removed_at__isnull=True)
             ),
@@ -90,25 +96,45 @@ class RetentionRule(models.Model):
     task_days = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="The whole task goes."
     )
+    keep_collected = models.BooleanField(default=True, help_text="What is in a collection stays for good.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["agent__name"]
+        constraints = [models.UniqueConstraint(Coalesce("agent", 0), name="one_rule_for_all_others")]
 
     def __str__(self) -> str:
         return f"retention of {self.agent.name if self.agent else 'all others'}"
 
 
 class CleanUp(models.Model):
-    """One clean-up that was done: what it removed."""
+    """One clean-up that was asked for, by a person or by the clock: what it goes by, and what it removed so far."""
 
     at = models.DateTimeField()
     by_name = models.CharField(max_length=150)
     scheduled = models.BooleanField(default=False)
+    as_of = models.DateTimeField(default=timezone.now, help_text="The moment that ages are counted from.")
+    rules = models.JSONField(default=list, help_text="The rules as they were when it was asked for.")
     counts = models.JSONField(default=dict)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    stopped_by_name = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["id"], name="clean_up_unfinished", condition=Q(ended_at__isnull=True))]
 
     def __str__(self) -> str:
         return f"clean-up of {self.at:%Y-%m-%d %H:%M}"
+
+
+class FolderSink(models.Model):
+    """How writing answers into the folder goes: one row, of the process that leads."""
+
+    folder = models.CharField(max_length=4096, blank=True)
+    files = models.PositiveBigIntegerField(default=0)
+    written_at = models.DateTimeField(null=True, blank=True, help_text="The last one.")
+    problem = models.CharField(max_length=300, blank=True)
+    problem_since = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.folder or "no folder"

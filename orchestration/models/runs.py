@@ -38,6 +38,7 @@ class Run(models.Model):
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (unique where given)
     request_hash = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    text_removed_at = models.DateTimeField(null=True, blank=True, help_text="With the last text of its tasks.")
 
     class Meta:
         ordering = ["-id"]

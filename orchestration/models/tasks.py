@@ -228,6 +228,11 @@ class Task(db.Model):
                 name="task_unfinished",
                 condition=Q(status__in=sorted(UNFINISHED)),
             ),
+            db.Index(
+                fields=["ended_at"],
+                name="task_with_text",
+                condition=Q(ended_at__isnull=False, text_removed_at__isnull=True),
+            ),
             db.Index(fields=["id"], name="task_to_gather", condition=Q(status="completed", gathered=False)),
             db.Index(
                 fields=["status", "-ended_at"],
