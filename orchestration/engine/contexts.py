@@ -18,7 +18,7 @@ from orchestration.engine.writer import Writer
 from orchestration.errors import ExtensionFailed
 from orchestration.extensions import Answer
 from orchestration.ollama import wire
-from orchestration.policy.context import check_options
+from orchestration.policy.options import check_options
 from orchestration.policy.storing import storable
 from orchestration.services.work import AttemptWork
 

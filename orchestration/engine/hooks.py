@@ -12,7 +12,7 @@ from orchestration.engine.talks import Talk
 from orchestration.errors import ExtensionFailed, InvalidInput
 from orchestration.extensions import AgentExtension, Answer, ModelCall, agent_extension
 from orchestration.extensions.isolation import apart, called
-from orchestration.policy.context import check_options
+from orchestration.policy.options import check_options
 from orchestration.policy.states import TaskType
 from orchestration.policy.storing import all_storable, storable
 from orchestration.policy.vectors import problem_of

@@ -10,8 +10,8 @@ from orchestration import events, extensions
 from orchestration.errors import Conflict, InvalidInput, NotFound
 from orchestration.models import Agent, Task, User
 from orchestration.permissions import SYSTEM, Action, Actor, require
-from orchestration.policy.context import check_options
 from orchestration.policy.kinds import Kind, named
+from orchestration.policy.options import check_options
 from orchestration.policy.routing import MOST_FALLBACKS, full_name
 from orchestration.policy.schemas import check_schema
 from orchestration.policy.states import UNFINISHED

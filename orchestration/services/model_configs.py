@@ -8,7 +8,7 @@ from orchestration import events
 from orchestration.errors import InvalidInput, NotFound
 from orchestration.models import ModelConfig
 from orchestration.permissions import Action, Actor, require
-from orchestration.policy.context import check_options
+from orchestration.policy.options import check_options
 from orchestration.policy.routing import full_name
 from orchestration.services import audit
 from orchestration.services.fields import apply, save

@@ -7,7 +7,7 @@ from typing import Any
 from orchestration import extensions
 from orchestration.errors import ExtensionFailed, InvalidInput
 from orchestration.extensions.registry import CUSTOM
-from orchestration.policy.context import check_options
+from orchestration.policy.options import check_options
 from orchestration.policy.schemas import problem_of_value
 from orchestration.policy.states import TaskType
 
