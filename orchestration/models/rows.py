@@ -1,4 +1,4 @@
-"""What Django's ORM has no statement for: many rows of one table changed at once, each to values of its own."""
+"""What Django's ORM has no statement for: many rows of one table changed at once, each to, or by, values of its own."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -44,6 +44,32 @@ def update_each(
     with connection.cursor() as cursor:
         cursor.executemany(f"UPDATE {table} SET {', '.join(sets)} WHERE {' AND '.join(where)}", rows)
         return int(cursor.rowcount)
+
+
+def add_to_each(model: type[Model], rows: Sequence[Mapping[str, Any]], *, unique: Sequence[str]) -> None:
+    """Each row's numbers are added to those of the row that is there, which is made where there is none.
+
+    All rows have the same names; what is not ``unique`` is added up. Sent in one order: nobody waits in a circle.
+    """
+    if not rows:
+        return
+    connection = connections[router.db_for_write(model)]
+    names = list(rows[0])
+    table = connection.ops.quote_name(model._meta.db_table)
+    columns = {name: _column(model, name) for name in names}
+    sums = [
+        f"{columns[name]} = {table}.{columns[name]} + excluded.{columns[name]}" for name in names if name not in unique
+    ]
+    values = [
+        [_field(model, name).get_db_prep_save(row[name], connection) for name in names]
+        for row in sorted(rows, key=lambda row: [row[name] for name in unique])
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {table} ({', '.join(columns.values())}) VALUES ({', '.join(['%s'] * len(names))})"
+            f" ON CONFLICT ({', '.join(columns[name] for name in unique)}) DO UPDATE SET {', '.join(sums)}",
+            values,
+        )
 
 
 def _field(model: type[Model], name: str) -> "Field[Any, Any]":

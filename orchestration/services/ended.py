@@ -7,7 +7,7 @@ from orchestration.models import Attempt
 
 
 class Ended(NamedTuple):
-    """``slots``: as many as the node says; None when it is gone."""
+    """``slots``: as many as the node says; None when it is gone. ``last_attempt_id``: the latest one of its task."""
 
     pk: int
     node_id: int | None
@@ -27,17 +27,25 @@ class Ended(NamedTuple):
     decode_seconds: float | None
     prompt_tokens: int | None
     output_tokens: int | None
+    prefill_seconds: float | None
+    node_name: str
     slots: int | None
     share: int
     agent_id: int | None
+    agent_name: str
     type: str
+    task_status: str
+    last_attempt_id: int | None
 
 
 _OF_OTHERS = {
     "slots": "node__slots_per_model",
     "share": "task__share",
     "agent_id": "task__agent_id",
+    "agent_name": "task__agent_name",
     "type": "task__type",
+    "task_status": "task__status",
+    "last_attempt_id": "task__attempt_id",
 }
 _COLUMNS = [_OF_OTHERS.get(name, name) for name in Ended._fields]
 

@@ -1,4 +1,4 @@
-"""Settling: what ended attempts took is learned from and charged, each exactly once.
+"""Settling: what ended attempts took is learned from, charged and added up, each exactly once.
 
 Called by the scheduler in its pass, before anything that has not ended is touched: it locks nodes, as polls do first.
 """
@@ -16,7 +16,7 @@ from orchestration.models import Attempt, NodeVariant, OutputEstimate, ShareAcco
 from orchestration.policy.estimates import TOKENS_PER_SECOND, blend, slowdown
 from orchestration.policy.learning import Call, Known, learn, received_in_part
 from orchestration.policy.states import AttemptStatus
-from orchestration.services import circuits
+from orchestration.services import circuits, usage
 from orchestration.services.ended import Ended, unsettled
 
 Key = tuple[int, str, int]
@@ -39,6 +39,7 @@ def settle(*, most: int = 500) -> int:
     known = _learn_places(ended, calls)
     _learn_kinds(ended, calls)
     _correct_accounts(ended, calls, known, traffic)
+    usage.count(ended)
     Attempt.objects.filter(pk__in=[row.pk for row in ended]).update(settled=True)
     return len(ended)
 
