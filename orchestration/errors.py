@@ -8,7 +8,8 @@ DroverError
 │   └── InvalidNodeAddress       400  a node URL that Drover may not call
 ├── Unprocessable                422  understood, but it cannot be done as asked
 │   ├── ModelUnavailable         422  no node has any of the allowed models
-│   └── InvalidWorkflow          422  a definition of steps; has all its problems
+│   ├── InvalidWorkflow          422  a definition of steps; has all its problems
+│   └── InvalidConfig            422  a configuration to import; its detail has all its problems
 ├── NotAuthenticated             401
 ├── NotAllowed                   403
 ├── NotFound                     404
@@ -71,6 +72,10 @@ class InvalidWorkflow(Unprocessable):
     def __init__(self, message: str = "", *, problems: Sequence[Any] = (), **detail: Any) -> None:
         super().__init__(message, **detail)
         self.problems = list(problems)
+
+
+class InvalidConfig(Unprocessable):
+    code = "invalid_config"
 
 
 class NotAuthenticated(DroverError):

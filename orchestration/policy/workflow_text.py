@@ -71,8 +71,13 @@ for _kind in (_Loader, _Dumper):
         _kind.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
+_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""Whoever reads YAML takes these for line breaks, unless they are escaped."""
+
+
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text.strip("\n") else None)
+    style = '"' if _BREAKS.search(text) else "|" if "\n" in text.strip("\n") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)
@@ -83,10 +88,10 @@ def to_yaml(definition: Mapping[str, Any]) -> str:
     return str(yaml.dump(dict(definition), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
 
 
-def from_yaml(text: str) -> Any:
+def from_yaml(text: str, *, what: str = "A workflow", longest: int = LONGEST) -> Any:
     """Plain data. Raises InvalidInput with the line where it cannot be read."""
-    if len(text) > LONGEST:
-        raise InvalidInput(f"A workflow has at most {LONGEST // 1024} KiB of YAML.", field="yaml")
+    if len(text) > longest:
+        raise InvalidInput(f"{what} has at most {longest // 1024:,} KiB of YAML.", field="yaml")
     try:
         data = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
