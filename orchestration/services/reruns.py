@@ -30,6 +30,7 @@ _OF_RUN = (
 _NOT_COPIED = frozenset(
     {"id", "run", "parent", "owner", "share", "status", "version", "gate", "awaited", "retried_from", "attempt_id"}
     | {"attempt_count", "preemptions", "created_at", "line_at", "ready_at", "client_ref", "content_hash"}
+    | {"gathered"}
 )
 _TEXTS = frozenset({"input", "messages", "template"})
 _TAKEN_OVER = ("output", "thinking", "tool_calls", "vectors", "model_used", "skipped_because")
@@ -44,6 +45,10 @@ def rerun_from(*, actor: Actor, run_id: int, step: str) -> Run:
     if run is None:
         raise NotFound(f"There is no run {run_id}.")
     tasks = list(run.tasks.order_by("position", "pk"))
+    if any(task.text_removed_at for task in tasks):
+        raise Unprocessable(
+            "Texts of this run were removed, so it cannot run again from one of its steps.", run_id=run.pk
+        )
     steps = in_definition_order(run, [task for task in tasks if task.parent_id is None])
     edges = list(TaskDependency.objects.filter(task__in=steps, needs__in=steps))
     again = _again(steps, edges, _find(run, steps, step))

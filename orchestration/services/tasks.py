@@ -14,7 +14,7 @@ from orchestration.models import Attempt, Run, Task
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
-from orchestration.services import audit
+from orchestration.services import audit, outputs
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
 from orchestration.services.passages import in_vain
@@ -105,6 +105,8 @@ def retry(*, actor: Actor, task_id: int) -> Task:
     """
     task = _get(task_id)
     require(actor, Action.RETRY_TASK, task)
+    if task.text_removed_at is not None:
+        raise Conflict(f"The text of task {task_id} was removed, so there is nothing to ask again.", status=task.status)
     run = Run.objects.select_for_update(no_key=True).get(pk=task.run_id)
     again = put_back(run, [task_id], timezone.now())
     if not again:
@@ -153,7 +155,10 @@ def delete_ended(*, actor: Actor, task_ids: Sequence[int]) -> int:
     if awaited := [task.pk for task in tasks if task.awaited]:
         tell_those_behind(awaited, timezone.now())  # once it is gone nobody would know that they waited for it
     runs = {task.run_id for task in tasks}
-    Task.objects.filter(pk__in=[task.pk for task in tasks]).delete()
+    ids = [task.pk for task in tasks]
+    items = Task.objects.filter(parent__in=ids).values_list("pk", flat=True)
+    outputs.forget([*ids, *items])
+    Task.objects.filter(pk__in=ids).delete()
     Run.objects.filter(pk__in=runs, tasks=None).delete()
     events.on_commit(*[("task_deleted", {"id": task.pk}) for task in tasks])
     return len(tasks)
