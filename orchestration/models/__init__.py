@@ -6,8 +6,17 @@ from orchestration.models.audit import AuditEntry
 from orchestration.models.conversations import Conversation, Memory, Turn
 from orchestration.models.defaults import FleetDefaults, Preset
 from orchestration.models.documents import CachedVector, Document
-from orchestration.models.fleet import CatalogueEntry, ModelConfig, ModelDetails, Node, NodeModel, OllamaModel
+from orchestration.models.fleet import (
+    CatalogueEntry,
+    CatalogueState,
+    ModelConfig,
+    ModelDetails,
+    Node,
+    NodeModel,
+    OllamaModel,
+)
 from orchestration.models.health import HealthChange
+from orchestration.models.history import LoadChunk, LoadMark, LoadSeries
 from orchestration.models.outputs import CleanUp, Collection, FolderSink, Output, OutputTag, RetentionRule
 from orchestration.models.processes import RoleLease, WorkerProcess
 from orchestration.models.pulls import Pull
@@ -26,6 +35,7 @@ __all__ = [
     "AuditEntry",
     "CachedVector",
     "CatalogueEntry",
+    "CatalogueState",
     "CleanUp",
     "Collection",
     "Conversation",
@@ -34,7 +44,10 @@ __all__ = [
     "FolderSink",
     "HealthChange",
     "Lane",
+    "LoadChunk",
+    "LoadMark",
     "LoadPlan",
+    "LoadSeries",
     "LoginLink",
     "Memory",
     "ModelConfig",

@@ -1,0 +1,248 @@
+"""Series of load: three levels of detail, what a point of one is made of, and how points are put together.
+
+Times are whole seconds since the epoch. A chunk is the points of one series and level that share a row of the database.
+"""
+
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from operator import add
+
+from orchestration.policy.waits import BUCKETS, quantile
+
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """``unit``: seconds of a point. ``points``: of a chunk. ``kept``: seconds; ``spare``: more, until the level above
+    has taken them in."""
+
+    number: int
+    unit: int
+    points: int
+    kept: int
+    spare: int
+    steps: tuple[int, ...]
+
+    @property
+    def span(self) -> int:
+        return self.unit * self.points
+
+    def floor(self, at: float) -> int:
+        return int(at // self.unit * self.unit)
+
+    def ceil(self, at: float) -> int:
+        return int(-(-at // self.unit) * self.unit)
+
+    def chunk_of(self, at: int) -> int:
+        return at // self.span * self.span
+
+    def chunks(self, start: int, end: int) -> list[int]:
+        """Where the chunks begin that have points from ``start`` to ``end``."""
+        return list(range(self.chunk_of(start), end, self.span)) if start < end else []
+
+    @property
+    def most_chunks(self) -> int:
+        return ceil((self.kept + self.spare) / self.span) + 2
+
+
+SECONDS = Level(0, 1, 60, HOUR_SECONDS, 120, (1, 2, 5, 10, 15, 30))
+MINUTES = Level(1, 60, 60, DAY_SECONDS, 2 * HOUR_SECONDS, (60, 120, 300, 600, 900, 1800))
+HOURS = Level(2, HOUR_SECONDS, 168, 365 * DAY_SECONDS, 0, (3600, 7200, 10_800, 21_600, 43_200, 86_400, 604_800))
+LEVELS = (SECONDS, MINUTES, HOURS)
+FINER = {MINUTES: SECONDS, HOURS: MINUTES}
+ROWS_PER_SERIES = sum(level.most_chunks for level in LEVELS)
+
+
+def most_rows(nodes: int, models: int) -> int:
+    """However long it goes on: one series for each model on each node, for each model, for each node, and for all."""
+    return ROWS_PER_SERIES * (nodes + 1) * (models + 1)
+
+
+SAMPLED = ("running", "waiting", "rate", "vram", "samples", "rate_samples", "vram_samples", "loads")
+"""Sums over samples, and how many samples knew them."""
+PEAKS = ("running_peak", "waiting_peak")
+COUNTED = ("ended", "errors", "prompt_tokens", "output_tokens")
+"""Of attempts, by their end."""
+WAITS = tuple(f"wait_{bucket}" for bucket in range(BUCKETS))
+_HEAD = (*SAMPLED, *PEAKS, *COUNTED)
+_CODES = {"rate": "d", "vram": "d", "prompt_tokens": "Q", "output_tokens": "Q"}
+
+Totals = Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Track:
+    """Points in a row; a column that is not there is nothing but zeros."""
+
+    size: int
+    columns: dict[str, "array[float]"] = field(default_factory=dict)
+
+    def column(self, name: str) -> "array[float]":
+        found = self.columns.get(name)
+        if found is None:
+            found = self.columns[name] = _zeros(name, self.size)
+        return found
+
+    def add(self, point: int, values: Totals) -> None:
+        for name, value in values.items():
+            if value:
+                column = self.column(name)
+                column[point] = max(column[point], value) if name in PEAKS else column[point] + value
+
+    def put(self, point: int, values: Totals) -> None:
+        """In the place of all that was known of this point."""
+        for column in self.columns.values():
+            column[point] = type(column[0])(0)
+        self.add(point, values)
+
+    def forget(self, start: int, end: int, names: Iterable[str]) -> None:
+        for name in names:
+            if (column := self.columns.get(name)) is not None:
+                column[start:end] = _zeros(name, end - start)
+
+    def total(self, start: int = 0, end: int | None = None) -> dict[str, float]:
+        """What a coarser level keeps of these points."""
+        parts = ((name, column[start:end]) for name, column in self.columns.items())
+        return {name: max(part) if name in PEAKS else sum(part) for name, part in parts if any(part)}
+
+    def lay(self, at: int, other: "Track", start: int, end: int) -> None:
+        """Adds these points of another, the first of them to the point ``at``."""
+        for name, column in other.columns.items():
+            if any(added := column[start:end]):
+                mine, fold = self.column(name), max if name in PEAKS else add
+                until = at + end - start
+                mine[at:until] = array(mine.typecode, map(fold, mine[at:until], added))
+
+    def merged(self, factor: int) -> "Track":
+        """With points that each stand for ``factor`` of these."""
+        if factor == 1:
+            return self
+        size = self.size // factor
+        steps = range(0, size * factor, factor)
+        return Track(size, {name: _folded(name, column, steps, factor) for name, column in self.columns.items()})
+
+    def packed(self) -> tuple[bytes, bytes]:
+        return _pack(self, _HEAD), _pack(self, WAITS)
+
+
+def _zeros(name: str, size: int) -> "array[float]":
+    code = _CODES.get(name, "I")
+    return array(code, bytes(size * (4 if code == "I" else 8)))
+
+
+def _folded(name: str, column: "array[float]", steps: Iterable[int], factor: int) -> "array[float]":
+    fold = max if name in PEAKS else sum
+    code = "d" if column.typecode == "d" else "Q"
+    return array(code, [fold(column[at : at + factor]) for at in steps])
+
+
+def _pack(track: Track, names: Sequence[str]) -> bytes:
+    """A bit for each column that is not all zeros, then those columns one after the other, compressed."""
+    mask, parts = 0, []
+    for bit, name in enumerate(names):
+        column = track.columns.get(name)
+        if column is not None and any(column):
+            mask |= 1 << bit
+            parts.append(_ordered(column).tobytes())
+    return mask.to_bytes(8, "little") + zlib.compress(b"".join(parts), 1) if mask else b""
+
+
+def unpacked(size: int, head: bytes, waits: bytes = b"") -> Track:
+    """Either part may be left out; its columns are zeros then."""
+    track = Track(size)
+    for names, data in ((_HEAD, head), (WAITS, waits)):
+        for name, column in _columns(size, names, data):
+            track.columns[name] = column
+    return track
+
+
+def _columns(size: int, names: Sequence[str], data: bytes) -> Iterator[tuple[str, "array[float]"]]:
+    if not data:
+        return
+    mask = int.from_bytes(data[:8], "little")
+    plain, at = zlib.decompress(data[8:]), 0
+    for bit, name in enumerate(names):
+        if mask >> bit & 1:
+            code = _CODES.get(name, "I")
+            end = at + size * (4 if code == "I" else 8)
+            yield name, _ordered(array(code, plain[at:end]))
+            at = end
+
+
+def _ordered(column: "array[float]") -> "array[float]":
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Points of a chart: from ``start`` to ``end`` in equal steps, made of points of one level."""
+
+    level: Level
+    start: int
+    end: int
+    step: int
+
+    @property
+    def points(self) -> int:
+        return (self.end - self.start) // self.step
+
+
+def grid_for(start: int, end: int, *, now: int, most: int) -> Grid:
+    """The finest that is still kept so far back and has at most so many points, widened to whole steps."""
+    grid = None
+    for level in LEVELS:
+        for step in level.steps:
+            grid = Grid(level, start // step * step, -(-end // step) * step, step)
+            if level.kept >= now - start and grid.points <= most:
+                return grid
+    assert grid is not None
+    return grid
+
+
+def readings(track: Track, fleet: Track) -> dict[str, list[float | None]]:
+    """What a chart shows. ``fleet``: the points of all together, which know how often there was a sample at all."""
+    samples, rate_samples = fleet.column("samples"), fleet.column("rate_samples")
+    known = [bool(count) for count in samples]
+    return {
+        "running": _means(track.column("running"), samples),
+        "running_peak": _where(known, track.column("running_peak")),
+        "waiting": _means(track.column("waiting"), samples),
+        "waiting_peak": _where(known, track.column("waiting_peak")),
+        "tokens_per_second": _means(track.column("rate"), rate_samples),
+        "vram_bytes": _means(track.column("vram"), track.column("vram_samples"), digits=0),
+        "loads": _where(known, track.column("loads")),
+        **{name: list(track.column(name)) for name in COUNTED},
+        **_first_tokens(track),
+    }
+
+
+def _means(sums: Sequence[float], counts: Sequence[float], digits: int = 3) -> list[float | None]:
+    return [round(value / count, digits) if count else None for value, count in zip(sums, counts, strict=True)]
+
+
+def _where(known: Sequence[bool], values: Sequence[float]) -> list[float | None]:
+    return [value if there else None for there, value in zip(known, values, strict=True)]
+
+
+def _first_tokens(track: Track) -> dict[str, list[float | None]]:
+    names = [name for name in WAITS if name in track.columns]
+    buckets = [WAITS.index(name) for name in names]
+    both: tuple[list[float | None], list[float | None]] = ([None] * track.size, [None] * track.size)
+    for point, row in enumerate(zip(*(track.columns[name] for name in names), strict=True)):
+        if any(row):
+            counts = [0.0] * BUCKETS
+            for bucket, count in zip(buckets, row, strict=True):
+                counts[bucket] = count
+            for values, share in zip(both, (0.5, 0.95), strict=True):
+                found = quantile(counts, share)
+                values[point] = None if found is None else round(found, 4)
+    return {"first_token_p50_seconds": both[0], "first_token_p95_seconds": both[1]}
