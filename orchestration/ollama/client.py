@@ -14,6 +14,7 @@ from orchestration.errors import Refused, StreamFailed
 from orchestration.ollama import wire
 from orchestration.ollama.addresses import AddressPolicy, check_url
 from orchestration.ollama.exchange import BODY_LIMIT, LINE_LIMIT, Answer, Patience, exchange
+from orchestration.ollama.headers import Mask
 from orchestration.ollama.ndjson import Json, error_of, parse_object
 from orchestration.ollama.transport import guarded_transport
 
@@ -69,7 +70,9 @@ class OllamaClient:
         self.base_url = check_url(base_url, addresses)
         self._timeouts = timeouts
         self._transport = guarded_transport(addresses, verify_tls=verify_tls)
-        self._headers = {**{name.lower(): value for name, value in (headers or {}).items()}, **_HEADERS}
+        own = {name.lower(): value for name, value in (headers or {}).items()}
+        self._headers = {**own, **_HEADERS}
+        self._mask = Mask(own)
         self._urls: dict[str, httpx.URL] = {}
 
     async def __aenter__(self) -> Self:
@@ -248,7 +251,8 @@ class OllamaClient:
             # every address, TLS. Silence afterwards is the exchange's business.
             extensions={"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}},
         )
-        return exchange(self._transport, request, self.base_url, patience, limit)
+        answer = exchange(self._transport, request, self.base_url, patience, limit)
+        return self._mask.over(answer) if self._mask else answer
 
     def _url(self, path: str) -> httpx.URL:
         """Taken apart once: that costs as much as sending it."""

@@ -6,6 +6,7 @@ from django.utils import timezone
 from typing_extensions import TypedDict
 
 from orchestration.models import LoadPlan, ModelConfig, Node, NodeModel
+from orchestration.ollama.headers import AUTHORIZATION
 from orchestration.payloads.base import RetryPayload, iso, retry, stamp
 
 
@@ -40,6 +41,7 @@ class NodePayload(TypedDict):
     """A node in lists, the REST API and the event ``node``. ``status``: disabled, draining or the health word.
 
     ``circuit``: closed, open or half_open as of now, with the words for it; ``faults``: failures in a row by its fault.
+    Of its headers only the names are told. ``learned_bytes``: the most that was seen in its video memory at once.
     """
 
     id: int
@@ -47,6 +49,9 @@ class NodePayload(TypedDict):
     base_url: str
     enabled: bool
     draining: bool
+    drain_note: str
+    drain_until: str | None
+    drained_by: str
     simulated: bool
     status: str
     health: str
@@ -61,7 +66,11 @@ class NodePayload(TypedDict):
     latency_seconds: float | None
     slots_per_model: int
     vram_bytes: int | None
+    learned_bytes: int
+    disk_bytes: int | None
     verify_tls: bool
+    header_names: list[str]
+    has_credentials: bool
     labels: list[str]
     version: int
     models: NotRequired[list[NodeModelPayload]]
@@ -97,6 +106,9 @@ def node(row: Node) -> NodePayload:
         base_url=row.base_url,
         enabled=row.enabled,
         draining=row.draining,
+        drain_note=row.drain_note,
+        drain_until=iso(row.drain_until),
+        drained_by=row.drained_by,
         simulated=row.simulated,
         status=node_status(row),
         health=row.health,
@@ -111,7 +123,11 @@ def node(row: Node) -> NodePayload:
         latency_seconds=row.latency_seconds,
         slots_per_model=row.slots_per_model,
         vram_bytes=row.vram_bytes,
+        learned_bytes=row.learned_bytes,
+        disk_bytes=row.disk_bytes,
         verify_tls=row.verify_tls,
+        header_names=row.header_names,
+        has_credentials=AUTHORIZATION in row.header_names,
         labels=row.labels,
         version=row.version,
     )

@@ -1,4 +1,4 @@
-"""Nodes: added, changed, drained, removed, and what the monitor saw of them."""
+"""Nodes: added, changed, given a rest, removed, and what the monitor saw of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,59 +14,92 @@ from orchestration.errors import InvalidInput, NotFound
 from orchestration.models import Node
 from orchestration.ollama.addresses import AddressPolicy, check_url
 from orchestration.ollama.wire import InstalledModel, LoadedModel
-from orchestration.permissions import Action, Actor, require
+from orchestration.permissions import SYSTEM, Action, Actor, require
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import audit, inventory, loads, outsiders, pins, setbacks
+from orchestration.services import audit, health, inventory, loads, node_headers, outsiders, pins, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
-from orchestration.services.fields import apply, save
+from orchestration.services.fields import apply, cut, save
 
-FIELDS = ("name", "base_url", "enabled", "slots_per_model", "vram_bytes", "labels", "verify_tls", "simulated")
+FIELDS = (
+    *("name", "base_url", "enabled", "slots_per_model", "vram_bytes", "disk_bytes", "labels", "verify_tls"),
+    "simulated",
+)
+NOTE_LENGTH = 200
+LARGEST_COUNT = 32_767
 
 
 @transaction.atomic
 def create(*, actor: Actor, **fields: Any) -> Node:
-    """Raises InvalidNodeAddress for an address Drover may not call, Conflict for a name or address that is taken."""
+    """Raises InvalidNodeAddress for an address Drover may not call, Conflict for a name or address that is taken.
+
+    Besides FIELDS: ``headers`` and ``credentials``, which are sealed (see services.node_headers).
+    """
     require(actor, Action.EDIT_NODE)
     node = Node(slots_per_model=settings.DROVER_SLOTS_PER_MODEL)
     _save(node, fields)
-    audit.record(actor, "node.created", node, base_url=node.base_url)
+    named = {"headers": node.header_names} if node.header_names else {}
+    audit.record(actor, "node.created", node, base_url=node.base_url, **named)
     announce_node(node)
     return node
 
 
 @atomic_again
 def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
-    """A changed address is an unknown server: its health starts anew."""
+    """A changed address is an unknown server: its health starts anew, and it is not sent what the old one was."""
     require(actor, Action.EDIT_NODE)
     node = _locked(node_id)
     before = {name: getattr(node, name) for name in FIELDS}
-    _save(node, fields)
+    headers = _save(node, fields)
     if node.base_url != before["base_url"]:
         _forget_health(node)
     elif node.enabled and not before["enabled"]:
         _wait_for_a_look(node)
+    if before["enabled"] and not node.enabled:
+        health.note(node, NodeHealth.UNKNOWN, f"disabled by {actor.name}", at=timezone.now())
     if not node.enabled:
         loads.forget_node(node.pk)
         setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} was disabled by {actor.name}")
     after = {name: getattr(node, name) for name in FIELDS}
-    audit.record(actor, "node.changed", node, changes=audit.changes(before, after))
+    changed = {"headers": f"{headers}: {', '.join(node.header_names) or 'none'}"} if headers else {}
+    audit.record(actor, "node.changed", node, changes=audit.changes(before, after), **changed)
     announce_node(node)
     return node
 
 
 @transaction.atomic
-def set_draining(*, actor: Actor, node_id: int, draining: bool) -> Node:
-    """A draining node finishes what it has and takes nothing new."""
+def set_draining(*, actor: Actor, node_id: int, draining: bool, note: str = "", until: datetime | None = None) -> Node:
+    """A draining node finishes what it has and takes nothing new. ``note`` tells the others why; at ``until`` it works
+    again by itself. Of a node that is draining already both can be changed."""
     require(actor, Action.EDIT_NODE)
     node = _locked(node_id)
-    if node.draining != draining:
-        node.draining = draining
-        node.save(update_fields=["draining"])
-        audit.record(actor, "node.drained" if draining else "node.resumed", node)
-        announce_node(node)
+    if until is not None and until <= timezone.now():
+        raise InvalidInput("The end of a rest lies in the future.", field="until")
+    rest = (draining, cut(" ".join(note.split()), NOTE_LENGTH) if draining else "", until if draining else None)
+    if rest != (node.draining, node.drain_note, node.drain_until):
+        _set_rest(actor, node, *rest)
     return node
+
+
+def _set_rest(actor: Actor, node: Node, draining: bool, note: str, until: datetime | None, **detail: Any) -> None:
+    node.draining, node.drain_note, node.drain_until = draining, note, until
+    node.drained_by, node.drained_at = (actor.name, timezone.now()) if draining else ("", None)
+    node.save(update_fields=["draining", "drain_note", "drain_until", "drained_by", "drained_at"])
+    said = {"note": note, "until": until.isoformat() if until else ""}
+    detail |= {name: value for name, value in said.items() if value}
+    audit.record(actor, "node.drained" if draining else "node.resumed", node, **detail)
+    announce_node(node)
+
+
+@transaction.atomic
+def end_rests(*, now: datetime) -> int:
+    """How many nodes work again because their time is over."""
+    over = Node.objects.select_for_update(no_key=True).filter(draining=True, drain_until__lte=now)
+    ended = list(over)
+    for node in ended:
+        _set_rest(SYSTEM, node, False, "", None, because="its time was over", was_set_by=node.drained_by)
+    return len(ended)
 
 
 @transaction.atomic
@@ -150,6 +183,7 @@ def _note_failure(node: Node, poll: Poll) -> None:
     if node.health != NodeHealth.UNHEALTHY:
         node.health = NodeHealth.UNHEALTHY
         node.health_changed_at = poll.at
+        health.note(node, NodeHealth.UNHEALTHY, node.health_reason, at=poll.at)
         loads.forget_node(node.pk)
         setbacks.revoke_node(node_id=node.pk, reason=f"{node.name} stopped answering: {poll.error}")
 
@@ -163,6 +197,7 @@ def _note_success(node: Node, poll: Poll) -> None:
     if node.health != NodeHealth.HEALTHY:
         node.health = NodeHealth.HEALTHY
         node.health_changed_at = poll.at
+        health.note(node, NodeHealth.HEALTHY, "", at=poll.at)
 
 
 def _record_models(node: Node, poll: Poll, looked_at: datetime | None, answered: bool) -> bool:
@@ -171,6 +206,7 @@ def _record_models(node: Node, poll: Poll, looked_at: datetime | None, answered:
     if poll.loaded is None or not is_news:
         return inventory.record(node, installed=poll.installed)
     before = outsiders.in_memory(node)
+    node.most_loaded = max(node.most_loaded, min(len(poll.loaded), LARGEST_COUNT))
     changed = inventory.record(node, installed=poll.installed, loaded=poll.loaded)
     outsiders.notice(node, before, at=poll.at, since=looked_at if answered else None)
     return changed
@@ -183,6 +219,7 @@ def _wait_for_a_look(node: Node) -> None:
     node.health_changed_at = timezone.now()
     node.failures = 0
     node.save(update_fields=["health", "health_reason", "health_changed_at", "failures"])
+    health.note(node, NodeHealth.UNKNOWN, "", at=node.health_changed_at)
 
 
 def _forget_health(node: Node) -> None:
@@ -203,7 +240,10 @@ def _locked(node_id: int) -> Node:
     return node
 
 
-def _save(node: Node, fields: dict[str, Any]) -> None:
+def _save(node: Node, fields: dict[str, Any]) -> str:
+    """What was done with the headers, in a word."""
+    wishes = {name: fields.pop(name) for name in node_headers.FIELDS if name in fields}
+    old_url = node.base_url
     apply(node, fields, FIELDS)
     node.name = node.name.strip()
     if not node.name or node.name.isdigit():
@@ -212,4 +252,7 @@ def _save(node: Node, fields: dict[str, Any]) -> None:
         raise InvalidInput("labels is a list of strings.", field="labels")
     node.labels = list(node.labels)
     node.base_url = check_url(node.base_url, AddressPolicy(allow_private=settings.DROVER_ALLOW_PRIVATE_NODES))
+    moved = bool(old_url) and not node_headers.same_server(old_url, node.base_url)
+    headers = node_headers.change(node, wishes, moved=moved)
     save(node)
+    return headers

@@ -13,7 +13,7 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Actor
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import nodes
+from orchestration.services import health, nodes
 from tests.services.conftest import Give
 
 URL = "http://10.1.2.3:11434"
@@ -195,6 +195,78 @@ def test_a_removed_node_stays_in_the_history_by_name(
     assert not Node.objects.exists()
     assert Task.objects.get().status == "pending"
     assert Attempt.objects.get().node_name == "gpu-a"
+
+
+# Rests ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rest_says_who_gave_it_why_and_until_when(node: Node, as_alice: Actor) -> None:
+    until = timezone.now() + timedelta(hours=2)
+    nodes.set_draining(actor=as_alice, node_id=node.pk, draining=True, note="  new\tcard ", until=until)
+    node.refresh_from_db()
+    assert (node.drain_note, node.drain_until, node.drained_by) == ("new card", until, "alice")
+    assert AuditEntry.objects.get().detail == {"note": "new card", "until": until.isoformat()}
+
+
+def test_a_rest_can_be_made_longer_and_ends_without_a_trace(node: Node, as_alice: Actor) -> None:
+    until = timezone.now() + timedelta(hours=2)
+    for note, end in (("a", None), ("b", until)):
+        nodes.set_draining(actor=as_alice, node_id=node.pk, draining=True, note=note, until=end)
+    nodes.set_draining(actor=as_alice, node_id=node.pk, draining=False)
+    node.refresh_from_db()
+    assert (node.drain_note, node.drain_until, node.drained_by, node.drained_at) == ("", None, "", None)
+    assert AuditEntry.objects.count() == 3
+
+
+def test_a_rest_does_not_end_in_the_past(node: Node, as_alice: Actor) -> None:
+    with pytest.raises(InvalidInput, match="future"):
+        nodes.set_draining(actor=as_alice, node_id=node.pk, draining=True, until=timezone.now())
+
+
+def test_a_rest_ends_by_itself_and_that_is_on_record(make_node: Callable[..., Node], as_alice: Actor) -> None:
+    now = timezone.now()
+    ends, later, open_end = (make_node(name) for name in ("gpu-a", "gpu-b", "gpu-c"))
+    for each, hours in ((ends, 1), (later, 2), (open_end, None)):
+        until = now + timedelta(hours=hours) if hours else None
+        nodes.set_draining(actor=as_alice, node_id=each.pk, draining=True, until=until)
+    assert nodes.end_rests(now=now) == 0
+    assert nodes.end_rests(now=now + timedelta(hours=1)) == 1
+    assert set(Node.objects.filter(draining=True)) == {later, open_end}
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.actor_name, entry.action, entry.object_name) == ("drover", "node.resumed", "gpu-a")
+    assert entry.detail == {"because": "its time was over", "was_set_by": "alice"}
+
+
+# The history of its health --------------------------------------------------------------------------------------------
+
+
+def test_each_change_of_health_is_kept_with_its_reason(node: Node, as_alice: Actor, settings: Any) -> None:
+    settings.DROVER_NODE_FAILURES = 1
+    seen(node)
+    seen(node, error="connection refused")
+    seen(node, error="connection refused")
+    seen(node)
+    nodes.update(actor=as_alice, node_id=node.pk, enabled=False)
+    nodes.update(actor=as_alice, node_id=node.pk, enabled=True)
+    told = list(node.health_changes.order_by("pk").values_list("health", "reason"))
+    assert told == [
+        ("unhealthy", "connection refused"),
+        ("healthy", ""),
+        ("unknown", "disabled by alice"),
+        ("unknown", ""),
+    ]
+
+
+def test_of_a_node_that_comes_and_goes_the_latest_changes_are_kept(node: Node, monkeypatch: Any) -> None:
+    monkeypatch.setattr("orchestration.services.health.KEPT", 3)
+    for number in range(5):
+        health.note(node, NodeHealth.UNHEALTHY, str(number), at=timezone.now())
+    assert [change.reason for change in node.health_changes.all()] == ["4", "3", "2"]
+
+
+def test_the_most_models_that_were_seen_at_once_are_remembered(node: Node) -> None:
+    seen(node, loaded=[loaded("a:latest"), loaded("b:latest")])
+    assert seen(node, loaded=[loaded("a:latest")]).most_loaded == 2
 
 
 # The monitor ----------------------------------------------------------------------------------------------------------
