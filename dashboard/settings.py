@@ -52,8 +52,12 @@ class Environment(BaseSettings):
     drover_credit_tokens: float = Field(50_000, ge=0)
     drover_preload: bool = True
     drover_max_loaded_models: int = Field(3, ge=1)
+    drover_pulls_per_node: int = Field(2, ge=1)
     drover_node_poll_seconds: float = Field(2, gt=0)
     drover_node_failures: int = Field(3, ge=1)
+    drover_listing_fresh_seconds: float = Field(21_600, ge=0)
+    drover_listing_stale_seconds: float = Field(86_400, ge=0)
+    drover_catalogue_url: str = "https://ollama.com/library"
     drover_worker_capacity: int = Field(250, ge=1)
     drover_worker_grace_seconds: float = Field(30, ge=0)
     drover_worker_stale_seconds: float = Field(12, gt=0)
@@ -170,8 +174,12 @@ DROVER_PREEMPT = env.drover_preempt
 DROVER_CREDIT_TOKENS = env.drover_credit_tokens
 DROVER_PRELOAD = env.drover_preload
 DROVER_MAX_LOADED_MODELS = env.drover_max_loaded_models
+DROVER_PULLS_PER_NODE = env.drover_pulls_per_node
 DROVER_NODE_POLL = timedelta(seconds=env.drover_node_poll_seconds)
 DROVER_NODE_FAILURES = env.drover_node_failures
+DROVER_LISTING_FRESH = timedelta(seconds=env.drover_listing_fresh_seconds)
+DROVER_LISTING_STALE = timedelta(seconds=env.drover_listing_stale_seconds)
+DROVER_CATALOGUE_URL = env.drover_catalogue_url
 DROVER_WORKER_CAPACITY = env.drover_worker_capacity
 DROVER_WORKER_GRACE = timedelta(seconds=env.drover_worker_grace_seconds)
 DROVER_WORKER_STALE = timedelta(seconds=env.drover_worker_stale_seconds)

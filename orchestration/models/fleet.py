@@ -52,7 +52,9 @@ class Node(models.Model):
     circuit_until = models.DateTimeField(null=True, blank=True, help_text="Until then it takes nothing new.")
     circuit_reason = models.CharField(max_length=300, blank=True, help_text="The last of these failures.")
     learned_bytes = models.BigIntegerField(default=0, help_text="The most that was seen in video memory at once.")
-    most_loaded = models.PositiveSmallIntegerField(default=0, help_text="The most models that were seen loaded at once.")
+    most_loaded = models.PositiveSmallIntegerField(
+        default=0, help_text="The most models that were seen loaded at once."
+    )
     reserved_bytes = models.BigIntegerField(default=0, help_text="Kept free for models that others load.")
     reserved_until = models.DateTimeField(null=True, blank=True)
     listed_at = models.DateTimeField(null=True, blank=True, help_text="When it last told what is on its disk.")
@@ -153,6 +155,17 @@ class CatalogueEntry(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CatalogueState(models.Model):
+    """One row, with the key 1: how reading the library on the network went last."""
+
+    tried_at = models.DateTimeField(null=True, blank=True)
+    fetched_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return self.error or "as the library told"
 
 
 class ModelConfig(models.Model):
