@@ -151,4 +151,14 @@ def refusal(node: Node, now: datetime) -> str:
     if node.circuit_until and node.circuit_until > now:
         until = f"{node.circuit_until:%H:%M:%S} UTC"
         return f"{node.name} rests until {until}: {node.faults} attempts in a row failed there"
-    return f"{node.name} is draining" if node.draining else ""
+    return _resting(node) if node.draining else ""
+
+
+def _resting(node: Node) -> str:
+    why = f": {node.drain_note}" if node.drain_note else ""
+    who = f" (by {node.drained_by})" if node.drained_by else ""
+    return f"{node.name} is draining{_until(node)}{why}{who}"
+
+
+def _until(node: Node) -> str:
+    return f" until {node.drain_until:%d %b %H:%M} UTC" if node.drain_until else ""

@@ -27,7 +27,19 @@ from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.queue import AttemptJob
-from orchestration.services import grants, lanes, learning, memories, plans, processes, runs, setbacks, steps, unused
+from orchestration.services import (
+    grants,
+    lanes,
+    learning,
+    memories,
+    nodes,
+    plans,
+    processes,
+    runs,
+    setbacks,
+    steps,
+    unused,
+)
 from orchestration.services.again import was_resolved
 
 log = logging.getLogger(__name__)
@@ -187,6 +199,7 @@ class Scheduler:
         processes.forget_dead_workers(now=now)
         memories.gather()
         runs.keep_limits(now=now)
+        nodes.end_rests(now=now)
         if self._cleared_at is None or now - self._cleared_at > CLEAR_EVERY:
             self._cleared_at = now
             unused.forget_unused(now=now)

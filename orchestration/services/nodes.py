@@ -1,7 +1,7 @@
 """Nodes: added, changed, given a rest, removed, and what the monitor saw of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import SYSTEM, Action, Actor, require
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import audit, health, inventory, loads, node_headers, outsiders, pins, setbacks
+from orchestration.services import audit, health, inventory, listings, loads, node_headers, outsiders, pins, setbacks
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
 from orchestration.services.fields import apply, cut, save
@@ -92,13 +92,15 @@ def _set_rest(actor: Actor, node: Node, draining: bool, note: str, until: dateti
     announce_node(node)
 
 
-@transaction.atomic
 def end_rests(*, now: datetime) -> int:
     """How many nodes work again because their time is over."""
-    over = Node.objects.select_for_update(no_key=True).filter(draining=True, drain_until__lte=now)
-    ended = list(over)
-    for node in ended:
-        _set_rest(SYSTEM, node, False, "", None, because="its time was over", was_set_by=node.drained_by)
+    over = Node.objects.filter(draining=True, drain_until__lte=now)
+    if not over.exists():
+        return 0
+    with transaction.atomic():
+        ended = list(over.select_for_update(no_key=True))
+        for node in ended:
+            _set_rest(SYSTEM, node, False, "", None, because="its time was over", was_set_by=node.drained_by)
     return len(ended)
 
 
@@ -135,11 +137,13 @@ def delete(*, actor: Actor, node_id: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """What one look at a node found. ``error`` in words for people when it failed."""
+    """What one look at a node found. ``error`` in words for people when it failed; ``listing_error`` why it got no list
+    of what is installed, though it asked for one."""
 
     at: datetime
     began: datetime | None = None
     error: str = ""
+    listing_error: str = ""
     ollama_version: str = ""
     latency_seconds: float | None = None
     installed: Sequence[InstalledModel] | None = None
@@ -162,7 +166,8 @@ def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Nod
         _note_failure(node, poll)
     else:
         _note_success(node, poll)
-    changed = _record_models(node, poll, looked_at, answered)
+    taken = listings.take(node, installed=poll.installed, error=poll.listing_error, at=poll.at, began=poll.began)
+    changed = _record_models(node, replace(poll, installed=taken), looked_at, answered)
     node.save()
     if changed or before != _visible(node):
         announce_node(node)
@@ -170,7 +175,7 @@ def record_poll(*, node_id: int, poll: Poll, base_url: str | None = None) -> Nod
 
 
 def _visible(node: Node) -> tuple[Any, ...]:
-    return node.health, node.health_reason, node.ollama_version
+    return node.health, node.health_reason, node.ollama_version, node.listing_error, node.listing_wanted_at
 
 
 def _note_failure(node: Node, poll: Poll) -> None:

@@ -101,6 +101,8 @@ def test_memory_kept_for_others_is_given_back_after_a_while(node: Node) -> None:
         ({}, ""),
         ({"enabled": False}, "gpu-a is disabled"),
         ({"draining": True}, "gpu-a is draining"),
+        ({"draining": True, "drain_note": "new card", "drained_by": "ana"}, "gpu-a is draining: new card (by ana)"),
+        ({"draining": True, "drain_until": datetime(2026, 1, 1, 13, tzinfo=UTC)}, "gpu-a is draining until 01 Jan 13:00 UTC"),
         ({"health": NodeHealth.UNKNOWN}, "gpu-a has not answered yet"),
         ({"failures": 1}, "gpu-a did not answer just now; it is asked again"),
         (
