@@ -25,6 +25,7 @@ async def embedded(talk: Talk, writer: Writer) -> AttemptResult:
         vectors=found,
         metrics=talk.metrics or wire.parse_metrics({}),
         request=talk.request,
+        origins=talk.origins,
         message=_words(talk.from_cache, len(work.inputs)),
         asked=talk.calls > 0,
     )

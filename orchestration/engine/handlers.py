@@ -39,6 +39,7 @@ async def handled(talk: Talk, writer: Writer, checker: Checker) -> AttemptResult
         metrics=talk.metrics or wire.parse_metrics({}),
         first_token_at=talk.feed.first_token_at,
         request=talk.request,
+        origins=talk.origins,
         asked=talk.calls > 0,
     )
 

@@ -12,11 +12,12 @@ from orchestration.engine.talks import Talk
 from orchestration.errors import ExtensionFailed, InvalidInput
 from orchestration.extensions import AgentExtension, Answer, ModelCall, agent_extension
 from orchestration.extensions.isolation import apart, called
-from orchestration.policy.options import check_options
+from orchestration.policy.options import RUNNER_OPTIONS, check_options
 from orchestration.policy.states import TaskType
 from orchestration.policy.storing import all_storable, storable
 from orchestration.policy.vectors import problem_of
 from orchestration.services.attempts import AttemptResult
+from orchestration.services.work import AttemptWork
 
 _UNUSED: dict[str, dict[str, Any]] = {
     TaskType.GENERATE: {"inputs": (), "messages": ()},
@@ -70,10 +71,15 @@ def _call_of(talk: Talk) -> ModelCall:
         inputs=list(work.inputs),
         messages=list(work.messages),
         system=work.system,
-        options=dict(work.options),
+        options=_of_calls(work.options),
         parameters=dict(work.parameters),
     )
     return replace(call, **_UNUSED.get(work.type, {}))
+
+
+def _of_calls(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that a loaded model is known by, which no call may change."""
+    return {name: value for name, value in options.items() if name not in RUNNER_OPTIONS}
 
 
 def _problem_of_call(call: Any) -> str:
@@ -100,14 +106,25 @@ def _apply(talk: Talk, call: ModelCall, changed: ModelCall, what: str) -> None:
         raise ExtensionFailed(f"{what}: before() gave options: {error.message}") from error
     except (TypeError, ValueError, RecursionError) as error:
         raise ExtensionFailed(f"{what}: before() gave messages that JSON cannot say: {error}") from error
+    work = talk.work
+    new = dict(changed.options) != dict(call.options)
+    if new:
+        options = {**{name: value for name, value in work.options.items() if name in RUNNER_OPTIONS}, **options}
     talk.work = replace(
-        talk.work,
+        work,
         prompt=storable(changed.prompt),
         inputs=[storable(text) for text in changed.inputs],
         messages=messages,
         system=storable(changed.system),
-        options=options if dict(changed.options) != dict(call.options) else talk.work.options,
+        options=options if new else work.options,
+        origins=_origins(work, options) if new else work.origins,
     )
+
+
+def _origins(work: AttemptWork, options: Mapping[str, Any]) -> dict[str, str]:
+    changed = [name for name, value in options.items() if work.options.get(name) != value]
+    beside = {name: origin for name, origin in work.origins.items() if name in options or name not in work.options}
+    return {**beside, **dict.fromkeys(changed, f"extension {work.extension}")}
 
 
 async def _after(call: ModelCall, extension: AgentExtension, result: AttemptResult, what: str) -> AttemptResult:

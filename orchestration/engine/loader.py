@@ -108,7 +108,7 @@ async def _load(job: LoadJob) -> None:
         started = time.monotonic()
         try:
             was_there = await _make_room(client, job)
-            await client.load(job.model, options={"num_ctx": job.num_ctx}, keep_alive=job.keep_alive)
+            await client.load(job.model, options=job.options, keep_alive=job.keep_alive)
         except OllamaError as error:
             reachable = not isinstance(error, Unreachable)
             await _note_failure(job, error, await _ps(client, job) if reachable else None)

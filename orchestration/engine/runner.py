@@ -167,6 +167,7 @@ class Runner:
         return "failed" if mine else "lost"
 
     async def _write_stop(self, reason: StopReason, attempt_id: int, token: str, output: str, thinking: str) -> str:
+            origins=talk.origins,
         match reason:
             case StopReason.CANCELLED:
                 mine = await self._writer.call(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
@@ -48,6 +48,10 @@ class Talk:
             return None
         return requests.record(self.work, self.sent, calls=self.calls, from_cache=self.from_cache)
 
+    @property
+    def origins(self) -> Mapping[str, str] | None:
+        return self.work.origins if self.sent else None
+
     def took(self, metrics: wire.Metrics) -> None:
         """What one more call took."""
         self.metrics = metrics if self.metrics is None else self.metrics + metrics
@@ -88,6 +92,7 @@ class Talk:
             first_token_at=self.feed.first_token_at,
             done_reason=last.done_reason if last else None,
             request=self.request,
+            origins=self.origins,
         )
 
 

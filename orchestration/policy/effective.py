@@ -5,7 +5,7 @@ of the preset it names, and both over the levels before it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 SETTINGS = "settings"
@@ -80,6 +80,15 @@ def of_preset(name: str, origin: str) -> str:
 def is_own(origin: str) -> bool:
     """Whether the task itself says it, or the preset it names."""
     return origin == TASK or (origin.startswith("preset ") and origin.endswith(f" of the {TASK}"))
+
+
+def unthinking(level: Level) -> Level:
+    """For models that cannot think: servers refuse to make them. What the task itself insists on stays."""
+    preset = level.preset
+    if preset is not None and preset.think:
+        preset = replace(preset, think=None)
+    wish = None if level.think and level.origin != TASK else level.think
+    return replace(level, think=wish, preset=preset)
 
 
 def effective(levels: Sequence[Level]) -> dict[str, Found]:

@@ -1,7 +1,7 @@
 """The fleet as decisions see it: nodes, what they hold and run, queues, limits, estimates. Plain values, made by the
 engine from the database and by the laboratory from a simulation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,11 @@ class Variant:
 
     def __str__(self) -> str:
         return self.model
+
+
+def may_run(allowed: Sequence[str], node: str, labels: Iterable[str]) -> bool:
+    """Whether a model that the team keeps to these nodes, by their names or labels, may run on this one."""
+    return not allowed or node in allowed or any(label in allowed for label in labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class AgentModels:
 
     models: Sequence[str] = ()
     default_model: str = ""
+    default_words: str = "is the agent's default"
     preferences: Mapping[str, str] | None = None
     prefer_labels: Sequence[str] = ()
     fallbacks: Sequence[str] = ()
@@ -168,7 +169,7 @@ def _preferred(rules: _Rules, kinds: Sequence[str]) -> Route | None:
             return chosen
     if rules.agent.default_model:
         name = full_name(rules.agent.default_model)
-        return _one(rules, name, "", "is the agent's default")
+        return _one(rules, name, "", rules.agent.default_words)
     return None
 
 

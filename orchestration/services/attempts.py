@@ -25,7 +25,8 @@ from orchestration.services.work import AttemptWork, work_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """What a finished attempt brings home. ``request`` is what was sent, without images. ``asked``: whether the node
+    """What a finished attempt brings home. ``request`` is what was sent, without images, and ``origins`` who
+    decided each part of it. ``asked``: whether the node
     was asked at all; ``message``: what people should know of how it went."""
 
     output: str = ""
@@ -36,6 +37,7 @@ class AttemptResult:
     first_token_at: datetime | None = None
     done_reason: str | None = None
     request: dict[str, Any] | None = None
+    origins: Mapping[str, str] | None = None
     message: str = ""
     asked: bool = True
 
@@ -63,7 +65,7 @@ _NEEDED_TO_START = (
     *("task__status", "task__token", "task__cancel_requested_at", "task__type", "task__input", "task__messages"),
     *("task__system_prompt", "task__images", "task__options", "task__format", "task__tools", "task__think"),
     *("task__keep_alive_seconds", "task__timeout_seconds", "task__agent_name", "task__extension", "task__parameters"),
-    "task__passages",
+    *("task__passages", "task__origins"),
 )
 _NEEDED_TO_COMPLETE = (
     *("token", "node_id", "model_name", "num_ctx", "started_at"),
@@ -151,6 +153,7 @@ def _of_attempt(result: AttemptResult) -> dict[str, Any]:
     return {
         "first_token_at": result.first_token_at,
         "request": result.request,
+        "origins": result.origins,
         "inside_seconds": _inside_seconds(result.metrics),
         **_measured(result),
     }

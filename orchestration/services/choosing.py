@@ -6,22 +6,25 @@ from typing import NamedTuple
 
 from orchestration import extensions
 from orchestration.errors import DroverError, ModelUnavailable, Unprocessable
-from orchestration.models import Agent, ModelConfig, NodeModel
+from orchestration.models import Agent, ModelConfig, Node, NodeModel
+from orchestration.policy.effective import Level
 from orchestration.policy.families import KnownModel, suits
+from orchestration.policy.fleet import may_run
 from orchestration.policy.kinds import Found, find
 from orchestration.policy.routing import AgentModels, Route, chain, full_name, route, suggestion, why_not
 from orchestration.policy.states import TaskType
+from orchestration.queries.levels import Levels
 from orchestration.services.specs import TaskSpec
 
 
 class Choice(NamedTuple):
-    """``reason``: why these models, in words. ``fallbacks``: those to go on with when they fail. ``think``: what the
-    task and its agent want of models that are known to think."""
+    """``reason``: why these models, in words. ``fallbacks``: those to go on with when they fail. ``thinks``: whether
+    all of them are known to think."""
 
     models: tuple[str, ...]
     reason: str = ""
     fallbacks: tuple[str, ...] = ()
-    think: bool | str | None = None
+    thinks: bool = False
 
 
 class Decided(NamedTuple):
@@ -31,14 +34,19 @@ class Decided(NamedTuple):
     labels: Sequence[str] = ()
     fallbacks: Sequence[str] = ()
     num_ctx: int | None = None
+    preset: str = ""
+    allowed_nodes: Sequence[str] = ()
 
 
 class Chooser:
     """For the tasks of one agent in one submission; asks the database once for each node that they are bound to."""
 
-    def __init__(self, agent: Agent, *, allow_missing: bool, fall_back: bool = True) -> None:
+    def __init__(
+        self, agent: Agent, *, allow_missing: bool, fall_back: bool = True, levels: Levels | None = None
+    ) -> None:
         self._agent = agent
-        self._models = agent_models(agent)
+        self.levels = levels or Levels()
+        self._models = agent_models(agent, self.levels.defaults.default_model)
         self._allow_missing = allow_missing
         self._fall_back = fall_back
         self._decided = decisions()
@@ -51,9 +59,10 @@ class Chooser:
             self._known[node_id] = known_models(node_id, self._decided)
         return self._known[node_id]
 
-    def num_ctx(self, model: str) -> int | None:
-        """The context size that the team gave it."""
-        return self._decided.get(model, Decided()).num_ctx
+    def level(self, model: str) -> Level:
+        """What the team decided about its context."""
+        decided = self._decided.get(model, Decided())
+        return self.levels.model_num_ctx(model, decided.num_ctx, decided.preset)
 
     def choose(self, spec: TaskSpec, tokens: int) -> Choice:
         """Raises ModelUnavailable, Unprocessable. ``tokens``: of prompt and answer."""
@@ -61,7 +70,7 @@ class Chooser:
         routed, words = self._asked_router(spec) if self._agent.router and not spec.model_name else (None, "")
         chosen = routed or self._route(spec, found)
         reason = "; ".join(filter(None, (words, chosen.reason(found))))
-        return Choice(chosen.models, reason, chosen.fallbacks, self._think(spec, chosen.models))
+        return Choice(chosen.models, reason, chosen.fallbacks, self._thinks(spec, chosen.models))
 
     def _route(self, spec: TaskSpec, found: Sequence[Found]) -> Route:
         """Raises ModelUnavailable, Unprocessable."""
@@ -137,13 +146,9 @@ class Chooser:
         rest = chain(models, agent=self._models, instead=self._instead) if self._fall_back else ()
         return Route(models=models, installed=True, fallbacks=rest), f"{choice.reason} (router {name})"
 
-    def _think(self, spec: TaskSpec, models: Sequence[str]) -> bool | str | None:
-        """A wish of the agent is kept from models that cannot: their server would refuse the request."""
-        if spec.think is not None or spec.type == TaskType.EMBED:
-            return spec.think
-        wish, known = self._agent.think_in_force, self.known(spec.node_id)
-        able = all(name in known and "thinking" in known[name].capabilities for name in models)
-        return wish if able or not wish else None
+    def _thinks(self, spec: TaskSpec, models: Sequence[str]) -> bool:
+        known = self.known(spec.node_id)
+        return all(name in known and "thinking" in known[name].capabilities for name in models)
 
 
 def load_routers(agents: Iterable[Agent]) -> None:
@@ -154,10 +159,13 @@ def load_routers(agents: Iterable[Agent]) -> None:
             extensions.router(name)
 
 
-def agent_models(agent: Agent) -> AgentModels:
+def agent_models(agent: Agent, default_model: str = "") -> AgentModels:
+    """``default_model``: the fleet's, for agents that name no model at all."""
+    own = bool(agent.models or agent.default_model)
     return AgentModels(
         models=agent.models,
-        default_model=agent.default_model,
+        default_model=agent.default_model if own else default_model,
+        default_words="is the agent's default" if own else "is the fleet's default",
         preferences=agent.routing_preferences,
         prefer_labels=agent.prefer_labels,
         fallbacks=agent.fallbacks,
@@ -198,10 +206,22 @@ def known_models(node_id: int | None = None, decided: Mapping[str, Decided] | No
         rows = NodeModel.objects.filter(installed=True, node=node_id)
     decided = decisions() if decided is None else decided
     fields = ("model__name", "model__capabilities", "model__context_length")
-    return {
+    found = {
         name: _known(name, capabilities, context, decided.get(name, Decided()))
         for name, capabilities, context in rows.values_list(*fields).distinct()
     }
+    return found if node_id is None else _without_barred(found, node_id, decided)
+
+
+def _without_barred(
+    found: dict[str, KnownModel], node_id: int, decided: Mapping[str, Decided]
+) -> dict[str, KnownModel]:
+    """Without those that the team keeps to other nodes."""
+    kept_to = {name: decided[name].allowed_nodes for name in found if name in decided and decided[name].allowed_nodes}
+    if not kept_to:
+        return found
+    node, labels = Node.objects.values_list("name", "labels").get(pk=node_id)
+    return {name: it for name, it in found.items() if may_run(kept_to.get(name, ()), node, labels)}
 
 
 def _known(name: str, capabilities: Sequence[str], context: int | None, decided: Decided) -> KnownModel:
@@ -216,5 +236,5 @@ def _known(name: str, capabilities: Sequence[str], context: int | None, decided:
 
 def decisions() -> dict[str, Decided]:
     """By model name."""
-    fields = ("model_name", "enabled", "labels", "fallbacks", "options__num_ctx")
+    fields = ("model_name", "enabled", "labels", "fallbacks", "options__num_ctx", "preset", "allowed_nodes")
     return {name: Decided(*rest) for name, *rest in ModelConfig.objects.order_by().values_list(*fields)}

@@ -21,6 +21,7 @@ _COPIED = (
     *("line_at", "own_max_tries", "max_tries", "model_name", "timeout_seconds", "keep_alive_seconds"),
     *("system_prompt", "input", "messages", "parameters", "options", "format", "tools", "think", "metadata", "images"),
     *("fallbacks", "routing_reason", "prefer_node_id", "extension", "passages", "passages_note"),
+    *("preset", "origins"),
 )
 
 

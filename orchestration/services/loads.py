@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -43,6 +44,8 @@ class LoadJob:
     num_ctx: int
     evict: tuple[tuple[str, int], ...]
     keep_alive: timedelta
+    options: dict[str, Any]
+    """Those that a loaded model is known by: the tasks that it is loaded for send the same."""
     headers: str = field(default="", repr=False)
 
 
@@ -53,7 +56,7 @@ def begun() -> list[LoadJob]:
 
 
 def _job(plan: LoadPlan, node: Node) -> LoadJob:
-    wish = model_facts(node.pk, plan.model_name).keep_alive_seconds
+    facts = model_facts(node.pk, plan.model_name)
     return LoadJob(
         node_id=node.pk,
         node_name=node.name,
@@ -63,7 +66,8 @@ def _job(plan: LoadPlan, node: Node) -> LoadJob:
         model=plan.model_name,
         num_ctx=plan.num_ctx,
         evict=() if node.vram_bytes is None else tuple((model, num_ctx) for model, num_ctx in plan.victims),
-        keep_alive=max(settings.DROVER_KEEP_ALIVE, timedelta(seconds=min(LONGEST.total_seconds(), wish))),
+        keep_alive=timedelta(seconds=min(LONGEST.total_seconds(), facts.keep_alive_seconds)),
+        options={**facts.runner_options, "num_ctx": plan.num_ctx},
         headers=node.sealed_headers,
     )
 

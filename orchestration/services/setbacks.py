@@ -4,6 +4,7 @@ Fenced by the token like everything about attempts: whoever comes late changes n
 """
 
 import random
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -50,10 +51,12 @@ def fail(
     first_token_at: datetime | None = None,
     metrics: Metrics | None = None,
     now: datetime | None = None,
+    origins: Mapping[str, str] | None = None,
 ) -> bool:
     """Ends the attempt; the task is tried again or fails with the error's words. False when it is no longer ours."""
     now = now or timezone.now()
-    ended = {"error_code": error.code, "error": error.message, "request": request, "first_token_at": first_token_at}
+    sent = {"request": request, "origins": origins, "first_token_at": first_token_at}
+    ended = {"error_code": error.code, "error": error.message, **sent}
     tokens = {"prompt_tokens": metrics.prompt_tokens, "output_tokens": metrics.output_tokens} if metrics else {}
     attempt = end(attempt_id, token, AttemptStatus.FAILED, now, node_fault=blames_node(error), **ended, **tokens)
     if attempt is None:

@@ -17,6 +17,8 @@ from orchestration.services.task_types import check_type, is_built_in, options_a
 ROLES = ("system", "user", "assistant", "tool")
 THINK_LEVELS = ("low", "medium", "high", "max")
 LONGEST_MODEL_NAME = 200
+PLAIN = "text"
+"""The format that means none, not even the agent's. Servers refuse the word."""
 MAX_IMAGES = 16
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
@@ -34,7 +36,8 @@ class Papers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """One task as asked for. ``parameters`` are Ollama options; ``images`` are base64; ``system`` None is the agent's.
+    """One task as asked for. ``parameters`` are Ollama options, over those of the ``preset``; ``images`` are base64;
+    ``system`` None is the agent's.
 
     ``needs`` and ``after`` are positions of earlier tasks of the same submission: those that must complete, and those
     that must only have ended. ``template``: what services/steps.py fills in when they have. ``node_id``: the only node
@@ -47,6 +50,7 @@ class TaskSpec:
     messages: list[dict[str, Any]] | None = None
     system: str | None = None
     model_name: str = ""
+    preset: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     priority: int = Priority.NORMAL
     images: Sequence[str] = ()
@@ -96,6 +100,7 @@ def checked(spec: TaskSpec) -> TaskSpec:
         priority=check_priority(spec.priority),
         tags=check_tags(spec.tags),
         images=[image.partition("base64,")[2] or image for image in spec.images],
+        format="" if spec.format == PLAIN else spec.format,
     )
 
 
@@ -152,15 +157,17 @@ def _check_extras(spec: TaskSpec) -> None:
         raise InvalidInput(
             f"A model's name has at most {LONGEST_MODEL_NAME} characters with its tag.", field="model_name"
         )
-    if isinstance(spec.format, str) and spec.format not in ("", "json"):
-        raise InvalidInput('format is "json" or a JSON schema; leave it out for plain text.', field="format")
+    if isinstance(spec.format, str) and spec.format not in ("", PLAIN, "json"):
+        raise InvalidInput(
+            'format is "json" or a JSON schema; leave it out, or say "text", for plain text.', field="format"
+        )
     if isinstance(spec.format, dict) and spec.format:
         check_schema(spec.format)
     if isinstance(spec.think, str) and spec.think not in THINK_LEVELS:
         raise InvalidInput(f"think is true, false or one of {', '.join(THINK_LEVELS)}.", field="think")
     if spec.tools and spec.type != TaskType.CHAT:
         raise InvalidInput("tools go with type chat.", field="tools")
-    if spec.format and spec.type == TaskType.EMBED:
+    if spec.format and spec.format != PLAIN and spec.type == TaskType.EMBED:
         raise InvalidInput("format goes with types that are answered in words, not with embed.", field="format")
     for name in ("timeout_seconds", "keep_alive_seconds", "max_tries"):
         value = getattr(spec, name)

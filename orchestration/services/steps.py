@@ -134,6 +134,8 @@ def _settle(task: Task, around: _Around, now: datetime) -> list[int]:
 
 def _start(task: Task, fields: dict[str, Any], placed: Placed, now: datetime) -> None:
     fields |= {"lane": placed.lane, "ready_at": now, "message": placed.note or fields.get("message", "")}
+    if placed.said:
+        fields["origins"] = {**task.origins, **{name: found.origin for name, found in placed.said.items()}}
     if task.gate == Gate.HELD:
         Task.objects.filter(pk=task.pk, status=TaskStatus.BLOCKED).update(version=task.version + 1, **fields)
     else:

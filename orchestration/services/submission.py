@@ -13,8 +13,10 @@ from orchestration import events
 from orchestration.errors import Conflict, InvalidInput, NotFound, TooManyWaiting, Unprocessable
 from orchestration.models import Agent, Document, Run, Task, TaskDependency
 from orchestration.permissions import Action, Actor, require
+from orchestration.policy.options import OPTIONS
 from orchestration.policy.routing import full_name
-from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus, TaskType
+from orchestration.policy.states import UNFINISHED, Gate, RunKind, TaskStatus
+from orchestration.queries.levels import Levels
 from orchestration.services import audit
 from orchestration.services.announce import announce_tasks
 from orchestration.services.choosing import load_routers
@@ -211,7 +213,8 @@ def check_room(actor: Actor, count: int) -> None:
 
 def _create(run: Run, agent: Agent, actor: Actor, specs: Sequence[TaskSpec], allow_missing: bool) -> list[Task]:
     agents = {agent.pk: agent, **_agents_of(specs)}
-    lanes = {pk: Lanes(each, allow_missing, fall_back=run.kind not in _MEASURING) for pk, each in agents.items()}
+    fall_back, levels = run.kind not in _MEASURING, Levels()
+    lanes = {pk: Lanes(each, allow_missing, fall_back=fall_back, levels=levels) for pk, each in agents.items()}
     now, room = timezone.now(), run.max_parallel
     tasks = []
     for position, spec in enumerate(specs):
@@ -341,29 +344,25 @@ def task_of(
 
 def _sent(agent: Agent, spec: TaskSpec, placed: Placed) -> dict[str, Any]:
     """What the node will get, with what it needs of the agent frozen into it."""
-    options = {**agent.options, **spec.own_options}
-    options.pop("num_ctx", None)
+    said = {name: found.value for name, found in placed.said.items()}
     return {
-        "timeout_seconds": spec.timeout_seconds or agent.timeout_seconds,
-        "keep_alive_seconds": spec.keep_alive_seconds,
+        "timeout_seconds": said.get("timeout_seconds"),
+        "keep_alive_seconds": said.get("keep_alive_seconds"),
         "system_prompt": agent.prompt_in_force if spec.system is None else spec.system,
         "input": spec.input,
         "messages": spec.messages,
         "parameters": dict(spec.parameters),
-        "options": options,
-        "format": (_agents_schema(agent, spec) if spec.format is None else spec.format) or None,
+        "preset": spec.preset,
+        "options": {name: said[name] for name in said if name in OPTIONS and name != "num_ctx"},
+        "origins": {name: found.origin for name, found in placed.said.items()},
+        "format": said.get("format") or None,
         "tools": spec.tools,
         "extension": agent.extension,
-        "think": placed.choice.think,
+        "think": said.get("think"),
         "images": list(spec.images),
         "passages": list(spec.papers.passages),
         "passages_note": spec.papers.note,
     }
-
-
-def _agents_schema(agent: Agent, spec: TaskSpec) -> Any:
-    """For whatever it answers in words, where the task says nothing; who may call tools answers freely."""
-    return agent.answer_schema if spec.type in (TaskType.GENERATE, TaskType.CHAT) and not spec.tools else None
 
 
 def _title(spec: TaskSpec) -> str:

@@ -1,18 +1,17 @@
 """What a worker is handed for one attempt: the frozen task, merged with what is decided about its model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-
 from orchestration.models import Attempt, Node, Task
+from orchestration.policy.effective import KEEP_ALIVE, OTHERS, SETTINGS, TASK, Found
+from orchestration.policy.options import OPTIONS
 from orchestration.policy.passages import asked, asked_in_chat, read
-from orchestration.queries.facts import model_facts
+from orchestration.queries.facts import FOREVER_SECONDS, ModelFacts, model_facts
 
-LONGEST = timedelta(days=3650)
-"""Any longer wish means this: there are numbers of seconds that no timedelta holds."""
+LONGEST = timedelta(seconds=FOREVER_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +44,8 @@ class AttemptWork:
     keep_alive: timedelta
     timeout: timedelta | None
     digest: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Who decided each option, and what else is decided level by level."""
     agent_name: str = ""
     extension: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -53,8 +54,7 @@ class AttemptWork:
 
 def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
     facts = model_facts(node.pk, attempt.model_name)
-    timeout = task.timeout_seconds or facts.timeout_seconds
-    keep_alive = max(task.keep_alive_seconds or 0, facts.keep_alive_seconds)
+    said = in_force(task, facts, attempt.num_ctx)
     return AttemptWork(
         attempt_id=attempt.pk,
         task_id=task.pk,
@@ -74,18 +74,38 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         messages=_messages(task),
         system=task.system_prompt,
         images=task.images,
-        options={**facts.options, **task.options, "num_ctx": attempt.num_ctx},
+        options={name: found.value for name, found in said.items() if name in OPTIONS},
         format=task.format,
         tools=task.tools,
-        think=task.think,
-        keep_alive=max(_span(keep_alive), settings.DROVER_KEEP_ALIVE),
-        timeout=_span(timeout) if timeout else None,
+        think=said["think"].value if "think" in said else None,
+        keep_alive=_span(said[KEEP_ALIVE].value),
+        timeout=_span(said["timeout_seconds"].value) if "timeout_seconds" in said else None,
+        origins={name: found.origin for name, found in said.items()},
         digest=facts.digest,
         agent_name=task.agent_name,
         extension=task.extension,
         parameters=task.parameters,
         headers=node.sealed_headers,
     )
+
+
+def in_force(task: Task, facts: ModelFacts, num_ctx: int) -> dict[str, Found]:
+    """What the node is asked with, and who decided it: what is frozen in the task, over what holds for its model now.
+
+    A task's keep-alive lengthens how long the model stays and never shortens it.
+    """
+    said = {**facts.said, **{name: Found(value, task.origins.get(name, TASK)) for name, value in _frozen(task)}}
+    said["num_ctx"] = Found(num_ctx, task.origins.get("num_ctx", SETTINGS))
+    said[KEEP_ALIVE] = max(facts.said[KEEP_ALIVE], said[KEEP_ALIVE], key=lambda it: float(it.value))
+    return said
+
+
+def _frozen(task: Task) -> Iterator[tuple[str, Any]]:
+    yield from task.options.items()
+    for name in OTHERS:
+        value = getattr(task, name)
+        if value is not None:
+            yield name, value
 
 
 def _span(seconds: float) -> timedelta:

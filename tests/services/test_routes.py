@@ -45,10 +45,11 @@ def test_a_step_that_stays_small_stays_in_its_lane(place: Any) -> None:
 
 def test_a_step_that_grew_moves_to_more_context_on_the_same_node(place: Any, node: Node) -> None:
     task = place(node_id=node.pk)
-    lane, note, _ = Rooms().place(task, {"input": "word " * 20_000})
+    lane, note, _, said = Rooms().place(task, {"input": "word " * 20_000})
     assert (lane.models, lane.node) == (task.lane.models, node)
     assert lane.num_ctx > task.lane.num_ctx
     assert "context" in note
+    assert said == {"num_ctx": (lane.num_ctx, "what prompt and answer need")}
 
 
 def test_who_named_a_size_keeps_it(place: Any) -> None:

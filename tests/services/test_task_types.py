@@ -96,7 +96,7 @@ def test_a_task_keeps_the_extension_its_agent_had(submit, agent):
     [
         ({"type": "chat", "format": {"type": "objekt"}}, "The JSON schema is wrong at type"),
         ({"type": "embed", "format": "json"}, "not with embed"),
-        ({"type": "chat", "format": "yaml"}, "a JSON schema; leave it out"),
+        ({"type": "chat", "format": "yaml"}, "a JSON schema; leave it out, or say"),
     ],
 )
 def test_a_format_that_cannot_be_checked_is_refused(fields, words):
