@@ -92,6 +92,8 @@ class Environment(BaseSettings):
     drover_extension_call_seconds: float = Field(30, gt=0)
     drover_extension_silence_seconds: float = Field(600, gt=0)
     drover_login_link_seconds: float = Field(900, gt=0)
+    drover_cleanup_hour: int = Field(3, ge=-1, le=23)
+    drover_sink_folder: str = ""
 
     @field_validator("allowed_hosts", "csrf_trusted_origins", "ollama_hosts", "drover_secrets_keys", mode="before")
     @classmethod
@@ -213,6 +215,8 @@ DROVER_DEFAULT_NUM_CTX = env.drover_default_num_ctx
 DROVER_EMBED_CACHE_TTL = timedelta(seconds=env.drover_embed_cache_ttl)
 DROVER_EXTENSION_CALL = timedelta(seconds=env.drover_extension_call_seconds)
 DROVER_EXTENSION_SILENCE = timedelta(seconds=env.drover_extension_silence_seconds)
+DROVER_CLEANUP_HOUR = env.drover_cleanup_hour
+DROVER_SINK_FOLDER = Path(env.drover_sink_folder).expanduser().resolve() if env.drover_sink_folder else None
 DROVER_LOGIN_LINK_LIFETIME = timedelta(seconds=env.drover_login_link_seconds)
 
 DEBUG = env.drover_debug

@@ -8,12 +8,15 @@ DroverError
 │   └── InvalidNodeAddress       400  a node URL that Drover may not call
 ├── Unprocessable                422  understood, but it cannot be done as asked
 │   ├── ModelUnavailable         422  no node has any of the allowed models
+│   ├── NotPublished             422  no library has a model of that name
+│   ├── NoDiskRoom               422  a node's disk is too full for a model
 │   ├── InvalidWorkflow          422  a definition of steps; has all its problems
 │   └── InvalidConfig            422  a configuration to import; its detail has all its problems
 ├── NotAuthenticated             401
 ├── NotAllowed                   403
 ├── NotFound                     404
 ├── Conflict                     409  the object is in a state that does not allow this
+│   └── ModelInUse               409  something depends on the model or is running it
 ├── PayloadTooLarge              413
 ├── TooManyWaiting               429  the bound on waiting tasks is reached; has retry_after
 ├── InternalError                500  a fault of Drover's own; the log has it
@@ -66,6 +69,14 @@ class ModelUnavailable(Unprocessable):
     code = "model_unavailable"
 
 
+class NotPublished(Unprocessable):
+    code = "model_not_published"
+
+
+class NoDiskRoom(Unprocessable):
+    code = "no_disk_room"
+
+
 class InvalidWorkflow(Unprocessable):
     """``problems``: everything that is wrong with a definition of steps, each with its place."""
 
@@ -96,6 +107,10 @@ class NotFound(DroverError):
 class Conflict(DroverError):
     code = "conflict"
     http_status = 409
+
+
+class ModelInUse(Conflict):
+    code = "model_in_use"
 
 
 class PayloadTooLarge(DroverError):

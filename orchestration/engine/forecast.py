@@ -34,7 +34,9 @@ def usual(now: datetime) -> Iterator[Upcoming]:
     served: Counter[tuple[str, int]] = Counter()
     for day in range(1, DAYS + 1):
         middle = now - timedelta(days=day)
-        ended = Task.objects.filter(status=TaskStatus.COMPLETED, ended_at__range=(middle - AROUND, middle + AROUND))
+        ended = Task.objects.filter(
+            status=TaskStatus.COMPLETED, ended_at__range=(middle - AROUND, middle + AROUND), lane__num_ctx__gt=0
+        )
         for model, num_ctx, count in ended.order_by().values_list("model_used", "lane__num_ctx").annotate(Count("pk")):
             served[model, num_ctx] += count
             days[model, num_ctx] += count >= USUAL

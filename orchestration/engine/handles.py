@@ -42,12 +42,14 @@ class Outcome:
 class Handle:
     """Belongs to the event loop: only ``reason`` may be read from other threads."""
 
-    __slots__ = ("_open", "_task", "execution", "job", "reason")
+    __slots__ = ("_open", "_task", "execution", "job", "reason", "resumes")
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.execution: Execution | None = None
         self.reason: StopReason | None = None
+        self.resumes = False
+        """It goes on elsewhere where it was: when this worker ends, nobody need wait for it."""
         self._task: asyncio.Task[Any] | None = None
         self._open = False
 

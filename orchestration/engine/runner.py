@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 from django.db import InterfaceError, OperationalError
 
-from orchestration.engine import embeddings, handlers, hooks, texts
+from orchestration.engine import embeddings, errands, handlers, hooks, texts
 from orchestration.engine.checker import Checker
 from orchestration.engine.clients import new_client
 from orchestration.engine.feeds import Feed
@@ -21,7 +21,8 @@ from orchestration.engine.talks import Talk
 from orchestration.engine.writer import Writer, WriterClosed, timed
 from orchestration.errors import DroverError, InternalError, TimedOut
 from orchestration.ollama.client import OllamaClient
-from orchestration.policy.states import Phase, TaskType
+from orchestration.policy.errands import doing, is_errand
+from orchestration.policy.states import ErrandType, Phase, TaskType
 from orchestration.services import attempts, setbacks
 from orchestration.services.attempts import AttemptResult, Success
 from orchestration.services.work import AttemptWork
@@ -73,6 +74,7 @@ class Runner:
             log.debug("attempt %s is not ours to start", attempt_id)
             return
         self._leases.hold(attempt_id, token, handle, began)
+        handle.resumes = work.type == ErrandType.PULL
         feed = self._open_feed(work)
         end = "lost"
         try:
@@ -106,7 +108,9 @@ class Runner:
             model=work.model,
             limit=limit if isinstance(limit, int) else 0,
         )
-        if work.model_loaded:
+        if is_errand(work.type):
+            feed.enter(Phase.WORKING, f"{doing(work.type)} {work.model} on {work.node_name}")
+        elif work.model_loaded:
             feed.enter(Phase.PREFILL, "reading the prompt")
         else:
             feed.enter(Phase.LOADING, f"loading {work.model} on {work.node_name}")
@@ -129,6 +133,8 @@ class Runner:
             return await self._write_failure(talk, _our_fault(error))
 
     async def _ask(self, talk: Talk) -> AttemptResult:
+        if is_errand(talk.work.type):  # the model's time limit is for its answers
+            return await errands.performed(talk, self._writer)
         limit = talk.work.timeout.total_seconds() if talk.work.timeout else None
         try:
             async with asyncio.timeout(limit) as watch:
@@ -161,13 +167,13 @@ class Runner:
             output=talk.output,
             thinking=talk.thinking,
             request=talk.request,
+            origins=talk.origins,
             first_token_at=talk.feed.first_token_at,
             metrics=talk.metrics,
         )
         return "failed" if mine else "lost"
 
     async def _write_stop(self, reason: StopReason, attempt_id: int, token: str, output: str, thinking: str) -> str:
-            origins=talk.origins,
         match reason:
             case StopReason.CANCELLED:
                 mine = await self._writer.call(

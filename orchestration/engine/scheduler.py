@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -19,10 +19,12 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.utils import timezone
 
 from orchestration import events, queries, queue
+from orchestration.engine import errand_grants
 from orchestration.engine.lessons import Lessons, move_log, read_lessons
 from orchestration.engine.loader import Loader
 from orchestration.engine.monitor import Monitor
 from orchestration.engine.view import fleet_view
+from orchestration.policy.errands import ErrandDecision
 from orchestration.policy.placement import decide
 from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
@@ -81,6 +83,8 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
             return Pass(held=False)
         steps.promote(now=now)
         view = fleet_view(now, lessons)
+        errands = errand_grants.decided(view, redis_answers=redis_answers) if view.errands else ErrandDecision()
+        view = replace(view, worker_room=view.worker_room - len(errands.grants)) if errands.grants else view
         decision = decide(view) if redis_answers else without_redis(view)
         jobs += grants.assign(grants=decision.grants, now=now)
         for abort in decision.aborts:
@@ -88,7 +92,9 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
         begun = plans.write(decision=decision, now=now)
         service = grants.charged(service=decision.service, grants=decision.grants, jobs=jobs)
         plans.keep_accounts(service=service, waiting=view.waiting_shares, known=view.shares)
-        lanes.explain(waiting=decision.waiting, lanes={lane.id: lane for lane in view.lanes}, now=now)
+        jobs += grants.assign(grants=errands.grants, now=now) if errands.grants else []
+        waiting = {**decision.waiting, **errands.waiting}
+        lanes.explain(waiting=waiting, lanes={lane.id: lane for lane in (*view.lanes, *view.errands)}, now=now)
     return Pass(granted=len(jobs), loads=bool(begun), more=decision.more and bool(jobs))
 
 

@@ -86,8 +86,11 @@ class Streams:
             self._loop.call_soon_threadsafe(handle.stop, reason)
 
     def announce_stopping(self) -> None:
-        """The scheduler grants nothing more to this worker."""
+        """The scheduler grants nothing more to this worker, and what can go on elsewhere does so at once."""
         self._stopping = True
+        for handle in self.running():
+            if handle.resumes:
+                self._loop.call_soon_threadsafe(handle.stop, StopReason.SHUTDOWN)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)

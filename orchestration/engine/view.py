@@ -11,6 +11,7 @@ from orchestration.engine.backlog import heads_of, waiting_lanes, waiting_shares
 from orchestration.engine.holdings import node_views
 from orchestration.engine.lessons import Lessons, read_lessons
 from orchestration.models import Agent, Attempt, ModelConfig, ShareAccount, User, WorkerProcess
+from orchestration.policy.errands import NO_CONTEXT
 from orchestration.policy.fleet import AgentRule, FleetView, ModelRule, Parameters, Run, ShareRule, Variant
 from orchestration.policy.states import PauseKind
 from orchestration.queries import pauses
@@ -21,7 +22,7 @@ _ACCOUNT = ("share", "service", "active")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flight:
-    """Attempts that hold a slot."""
+    """Attempts that hold a slot. ``total``: with errands, which hold none, but take a worker's room."""
 
     runs: dict[int, list[Run]]
     models: Counter[str]
@@ -37,10 +38,12 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
     paused = pauses.words()
     waiting = waiting_shares()
     shares = _shares(flight, waiting)
+    lanes = waiting_lanes(lessons.counts)
     return FleetView(
         now=now,
         nodes=node_views(now, flight.runs, lessons),
-        lanes=waiting_lanes(lessons.counts),
+        lanes=[lane for lane in lanes if lane.num_ctx != NO_CONTEXT],
+        errands=[lane for lane in lanes if lane.num_ctx == NO_CONTEXT],
         heads=heads_of(shares),
         models=_models(flight, paused, lessons.contexts),
         agents=_agents(flight, paused),
@@ -78,6 +81,8 @@ def _in_flight() -> _Flight:
     of_task = ("task__priority", "task__preemptions", "task__agent_id", "task__share")
     rows = list(live.values_list(*fields, *of_task))
     for pk, node_id, model, num_ctx, slot, since, priority, preemptions, agent, share in rows:
+        if num_ctx == NO_CONTEXT:
+            continue
         models[model] += 1
         shares[share] += 1
         if agent is not None:

@@ -156,7 +156,7 @@ def state_of(task: Task, phase: str = "") -> str:
         case TaskStatus.ASSIGNED:
             return "starting"
         case TaskStatus.RUNNING:
-            return phase if phase in (Phase.LOADING, Phase.PREFILL, Phase.GENERATING) else "starting"
+            return phase if phase in (Phase.LOADING, Phase.PREFILL, Phase.GENERATING, Phase.WORKING) else "starting"
         case TaskStatus.COMPLETED if task.skipped_because:
             return "skipped"
         case ended:

@@ -227,6 +227,8 @@ class FleetView:
     nodes: Sequence[NodeView]
     lanes: Sequence[LaneView]
     heads: HeadsOf
+    errands: Sequence[LaneView] = ()
+    """What nodes are to do with models: granted by rules of its own (policy/errands.py)."""
     models: Mapping[str, ModelRule] = field(default_factory=dict)
     agents: Mapping[int, AgentRule] = field(default_factory=dict)
     shares: Mapping[int, ShareRule] = field(default_factory=dict)

@@ -105,6 +105,7 @@ class Phase(StrEnum):
     LOADING = "loading"
     PREFILL = "prefill"
     GENERATING = "generating"
+    WORKING = "working"  # at an errand
     ENDED = "ended"
 
 

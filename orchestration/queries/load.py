@@ -60,7 +60,7 @@ def _gather(now: datetime) -> _Facts:
     running = Counter(
         {
             (node, model): number
-            for node, model, number in Attempt.objects.filter(ended_at=None, status=AttemptStatus.RUNNING)
+            for node, model, number in Attempt.objects.filter(ended_at=None, status=AttemptStatus.RUNNING, num_ctx__gt=0)
             .order_by()
             .values_list("node_name", "model_name")
             .annotate(Count("pk"))
@@ -89,8 +89,8 @@ def _being_loaded(nodes: Iterable[Node], plans: dict[int, LoadPlan]) -> set[Plac
 def _waiting() -> Counter[str]:
     """Waiting tasks by the first model of their lane: the one they would most likely get."""
     waiting: Counter[str] = Counter()
-    lanes = Task.objects.filter(status__in=[TaskStatus.PENDING, TaskStatus.ASSIGNED]).order_by()
-    for models, number in lanes.values_list("lane__models").annotate(Count("pk")):
+    waiting_now = Task.objects.filter(status__in=[TaskStatus.PENDING, TaskStatus.ASSIGNED], lane__num_ctx__gt=0)
+    for models, number in waiting_now.order_by().values_list("lane__models").annotate(Count("pk")):
         if models:
             waiting[models[0]] += number
     return waiting
@@ -185,6 +185,7 @@ def _resident(facts: _Facts, node: Node, name: str) -> ResidentModel:
         name=name,
         running=facts.running[(node.name, name)],
         slots=_slots(facts, node, name) if _in_use(facts, (node.name, name)) else 0,
+        tokens_per_second=_rate(facts, [(node.name, name)]),
         vram_bytes=row.vram_bytes if row else None,
         loaded_bytes=row.loaded_bytes if row else None,
         expires_at=iso(row.expires_at) if row else None,

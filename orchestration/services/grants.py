@@ -11,6 +11,7 @@ from orchestration import queue
 from orchestration.models import Attempt, Node, Task
 from orchestration.models.tasks import Move
 from orchestration.policy.decision import Grant
+from orchestration.policy.errands import NO_CONTEXT
 from orchestration.policy.states import Priority, TaskStatus
 from orchestration.services.announce import announce_tasks
 from orchestration.services.fields import cut
@@ -71,6 +72,7 @@ def _attempt(grant: Grant, task: Task, node: Node, now: datetime) -> Attempt:
         queue=QUEUE_OF[Priority(task.priority)],
         decision_reason=cut(". ".join(filter(None, (grant.reason, task.message))), REASON_LENGTH),
         estimated_tokens=grant.tokens,
+        settled=grant.num_ctx == NO_CONTEXT,  # errands teach nothing about models, and cost nobody anything
         granted_at=now,
         lease_until=now + settings.DROVER_LEASE,
     )

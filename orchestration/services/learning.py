@@ -54,7 +54,9 @@ class _Traffic:
     def __init__(self, ended: Sequence[Ended]) -> None:
         self._granted: dict[int, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
         self._ended: dict[int, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
-        live = Attempt.objects.filter(ended_at=None).order_by()  # by node SQLite would read all that ever ran there
+        live = Attempt.objects.filter(
+            ended_at=None, num_ctx__gt=0
+        ).order_by()  # by node SQLite would read all that ever ran there
         for node, model, granted in live.values_list("node_id", "model_name", "granted_at"):
             if node is not None:
                 insort(self._granted[node][model], granted)

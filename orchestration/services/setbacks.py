@@ -17,10 +17,11 @@ from orchestration import queue
 from orchestration.errors import DroverError, StreamTruncated, Unreachable
 from orchestration.models import Attempt, Node, NodeModel, Task
 from orchestration.ollama.wire import Metrics
+from orchestration.policy.errands import is_errand
 from orchestration.policy.failures import blames_node
 from orchestration.policy.retries import judge
-from orchestration.policy.states import AttemptStatus, TaskStatus
-from orchestration.services import inventory
+from orchestration.policy.states import AttemptStatus, ErrandType, TaskStatus
+from orchestration.services import inventory, pulls
 from orchestration.services.announce import announce_tasks
 from orchestration.services.fallbacks import following
 from orchestration.services.tries import policy_in_force
@@ -28,6 +29,7 @@ from orchestration.services.tries import policy_in_force
 LEASES_LOST_AT_MOST = 5
 """A task whose worker died this often is taken for the cause of it and fails."""
 RELEASED_AT_ONCE = 500
+WENT_ON = "; it went on since the last failure, so this does not count as a try"
 FREE = "Back at its old place in the line; this does not count as a try"
 
 
@@ -36,6 +38,7 @@ _NEEDED_TO_END = (
     *("node_id", "model_name", "num_ctx", "started_at"),
     *("task__created_at", "task__ready_at", "task__tries", "task__own_max_tries", "task__agent_id"),
     "task__cancel_requested_at",
+    "task__type",
 )
 
 
@@ -48,10 +51,10 @@ def fail(
     output: str = "",
     thinking: str = "",
     request: dict[str, Any] | None = None,
+    origins: Mapping[str, str] | None = None,
     first_token_at: datetime | None = None,
     metrics: Metrics | None = None,
     now: datetime | None = None,
-    origins: Mapping[str, str] | None = None,
 ) -> bool:
     """Ends the attempt; the task is tried again or fails with the error's words. False when it is no longer ours."""
     now = now or timezone.now()
@@ -77,17 +80,20 @@ def _go_on(
     if task.cancel_requested_at:
         cancel(task, token, now, output, thinking)
         return
+    errand, free = is_errand(task.type), task.type == ErrandType.PULL and pulls.went_on(task.pk)
     policy = policy_in_force(agent_id=task.agent_id, model_name=attempt.model_name, own_max_tries=task.own_max_tries)
-    others = others_have_it(attempt.node_id, attempt.model_name, error)
-    verdict = judge(policy, error, tries=task.tries + 1, others=others, spread=random.random())
+    others = not errand and others_have_it(attempt.node_id, attempt.model_name, error)
+    tries = task.tries + (not free)
+    verdict = judge(policy, error, tries=tries, others=others, spread=random.random())
     retry_at = None if verdict.delay is None else now + verdict.delay
     other = following(task.pk, attempt.model_name, error) if retry_at is None else None
-    Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=other.words if other else verdict.words)
+    words = other.words if other else f"{verdict.words}{WENT_ON if free else ''}"
+    Attempt.objects.filter(pk=attempt.pk).update(retry_at=retry_at, follow_up=words, counts_as_try=not free)
     if other:
         if not _requeue(task, token, not_before=None, **other.fields):
             cancel(task, token, now, output, thinking)
         return
-    counted: dict[str, Any] = {"tries": task.tries + 1, "max_tries": policy.max_tries}
+    counted: dict[str, Any] = {"tries": tries, "max_tries": policy.max_tries}
     if retry_at is None:
         fail_task(task, token, now, error, output, thinking, **counted, **tokens)
         return
