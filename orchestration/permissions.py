@@ -39,7 +39,13 @@ class Action(StrEnum):
     EDIT_DOCUMENT = "document.edit"
     EDIT_NODE = "node.edit"
     EDIT_MODEL = "model.edit"
+    ADD_PRESET = "preset.add"
+    REFRESH_MODELS = "model.refresh"
     PAUSE_FOR_ALL = "queue.pause"
+    IMPORT_CONFIG = "config.import"
+    REPLACE_CONFIG = "config.replace"
+    EXPORT_SECRETS = "config.export_secrets"
+    CLEAN_UP = "outputs.clean_up"
     MANAGE_USERS = "user.manage"
     EDIT_KEY = "key.edit"
 
@@ -62,7 +68,13 @@ _REQUIRED: dict[Action, Role] = {
     Action.EDIT_DOCUMENT: Role.OPERATOR,
     Action.EDIT_NODE: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
+    Action.ADD_PRESET: Role.OPERATOR,
+    Action.REFRESH_MODELS: Role.OPERATOR,
     Action.PAUSE_FOR_ALL: Role.MAINTAINER,
+    Action.IMPORT_CONFIG: Role.MAINTAINER,
+    Action.REPLACE_CONFIG: Role.ADMIN,
+    Action.EXPORT_SECRETS: Role.ADMIN,
+    Action.CLEAN_UP: Role.MAINTAINER,
     Action.MANAGE_USERS: Role.ADMIN,
     Action.EDIT_KEY: Role.VIEWER,
 }

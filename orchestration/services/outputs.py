@@ -45,16 +45,16 @@ def remove_text(task_ids: Iterable[int], now: datetime) -> int:
     rows.exclude(type__in=list(TaskType)).update(parameters={})  # to a type of an extension they are the question
     rows.update(**_EMPTY, text_removed_at=now, version=F("version") + 1)
     Attempt.objects.filter(task__in=ids).update(request=None)
-    Turn.objects.filter(task__in=ids).update(text="", images=[])
+    Turn.objects.filter(task__in=ids).update(text="", images=[], text_removed_at=now)
     kept = Output.objects.filter(pk__in=ids)
     kept.update(text_removed_at=now)
     output_index.forget_words(list(kept.values_list("pk", flat=True)))
-    _remove_texts_of_runs(ids)
+    _remove_texts_of_runs(ids, now)
     announce_tasks(ids)
     return len(ids)
 
 
-def _remove_texts_of_runs(task_ids: list[int]) -> None:
+def _remove_texts_of_runs(task_ids: list[int], now: datetime) -> None:
     """What a run quotes of its tasks, once none of them has its text any more."""
     with_text = Task.objects.filter(run=OuterRef("pk"), text_removed_at=None)
     done = Run.objects.filter(~Exists(with_text), pk__in=Task.objects.filter(pk__in=task_ids).values("run"))
@@ -62,7 +62,8 @@ def _remove_texts_of_runs(task_ids: list[int]) -> None:
         run.title = REMOVED_TITLE if run.title else ""
         run.spec = _blank(run.spec, _TEXTS_OF_RUNS)
         run.inputs = dict.fromkeys(run.inputs, "")
-        run.save(update_fields=["title", "spec", "inputs"])
+        run.text_removed_at = now
+        run.save(update_fields=["title", "spec", "inputs", "text_removed_at"])
 
 
 def _blank(value: Any, names: frozenset[str], quoted: bool = False) -> Any:

@@ -124,6 +124,8 @@ def retry_failed(*, actor: Actor, run_id: int) -> int:
     wanted = list(ended.values_list("pk", flat=True))
     if not wanted:
         raise Conflict(f"Nothing in run {run_id} has failed.")
+    if not ended.filter(text_removed_at=None).exists():
+        raise Conflict(f"The texts of what failed in run {run_id} were removed: nothing is left to ask.")
     _forget_stop(run, now)
     again = put_back(run, wanted, now)
     audit.record(actor, "run.retried", run, tasks=len(again))

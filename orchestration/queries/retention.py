@@ -1,0 +1,178 @@
+"""What a clean-up removes: one selection, measured by the dry run and taken piece by piece by the clean-up itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import add, or_
+from typing import Any
+
+from django.conf import settings
+from django.db.models import BigIntegerField, Count, Exists, F, Func, Max, Min, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from orchestration.errors import NotFound
+from orchestration.models import Attempt, CleanUp, Collection, FolderSink, RetentionRule, Task
+from orchestration.models.tasks import TaskQuerySet
+from orchestration.payloads import iso
+from orchestration.payloads import retention as shapes
+from orchestration.payloads.retention import CleanUpPayload, PlanPayload, RetentionPayload, SinkPayload
+from orchestration.policy.retention import Removal, Removed, Rule, cutoff, last_due, next_due
+from orchestration.policy.states import ENDED, UNFINISHED
+
+TEXTS = (
+    *("input", "messages", "system_prompt", "images", "passages", "template"),
+    *("output", "thinking", "tool_calls", "vectors"),
+)
+_NOTHING = Q(pk__in=[])
+
+
+class _Bytes(Func):
+    """Of a text, or of JSON as it is written."""
+
+    output_field = BigIntegerField()
+    template = "OCTET_LENGTH(CAST(%(expressions)s AS text))"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **context)
+
+
+def _size(*columns: str) -> Sum:
+    parts = [Coalesce(_Bytes(F(name)), 0, output_field=BigIntegerField()) for name in columns]
+    return Sum(reduce(add, parts), output_field=BigIntegerField())
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """``tasks`` go as a whole, ``texts`` lose what was asked and answered. No task is in both."""
+
+    texts: TaskQuerySet
+    tasks: TaskQuerySet
+
+
+def rules() -> list[Rule]:
+    """Those in force, that for all others last."""
+    rows = RetentionRule.objects.select_related("agent")
+    found = [
+        Rule(
+            agent_id=row.agent_id,
+            agent=row.agent.name if row.agent else "",
+            text_days=row.text_days,
+            task_days=row.task_days,
+            keep_collected=row.keep_collected,
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda rule: (rule.agent_id is None, rule.agent))
+
+
+def selection(among: Sequence[Rule], as_of: datetime) -> Selection:
+    """Only what has ended, in runs of which everything has ended. A run goes as a whole or not at all, so that none is
+    ever half there."""
+    unfinished = Task.objects.filter(run=OuterRef("run"), status__in=UNFINISHED)
+    ended = Task.objects.filter(~Exists(unfinished), status__in=ENDED, awaited=False)
+    old = _due(among, as_of, {rule: rule.task_days for rule in among})
+    others = Task.objects.filter(~old, run=OuterRef("run"))
+    tasks = ended.filter(old, ~Exists(others))
+    texts = ended.filter(_due(among, as_of, {rule: rule.text_days for rule in among}), text_removed_at=None)
+    if any(rule.task_days is not None for rule in among):
+        texts = texts.filter(Q(~old) | Exists(others))
+    return Selection(texts=texts, tasks=tasks)
+
+
+def _due(among: Sequence[Rule], as_of: datetime, days: Mapping[Rule, int | None]) -> Q:
+    """The latest of the moments stands for all once more: the database finds it in an index."""
+    limits = {rule: cutoff(as_of, kept) for rule, kept in days.items() if kept is not None}
+    if not limits:
+        return _NOTHING
+    parts = [_of(rule, among) & Q(ended_at__lte=limit) & _unless_kept(rule) for rule, limit in limits.items()]
+    return Q(ended_at__lte=max(limits.values())) & reduce(or_, parts)
+
+
+def _of(rule: Rule, among: Sequence[Rule]) -> Q:
+    if rule.agent_id is not None:
+        return Q(agent_id=rule.agent_id)
+    own = [other.agent_id for other in among if other.agent_id is not None]
+    return Q(agent_id=None) | ~Q(agent_id__in=own) if own else Q()
+
+
+def _unless_kept(rule: Rule) -> Q:
+    collected = Collection.outputs.through.objects.filter(output_id=OuterRef("pk"))
+    return Q(~Exists(collected)) if rule.keep_collected else Q()
+
+
+def planned(found: Selection) -> Removal:
+    """What a clean-up of this selection removes."""
+    removal = measured(found.tasks, whole=True)
+    removal.add_all(measured(found.texts, whole=False))
+    return removal
+
+
+def dry_run(as_of: datetime) -> PlanPayload:
+    """What a clean-up as of then would remove, by the rules in force. To the millisecond, as moments are told."""
+    as_of = as_of.replace(microsecond=as_of.microsecond // 1000 * 1000)
+    among = rules()
+    return shapes.plan(among, as_of, planned(selection(among, as_of)))
+
+
+def measured(tasks: TaskQuerySet, *, whole: bool) -> Removal:
+    """The texts of these tasks, by agent. ``whole``: the tasks go with them."""
+    figures = {"count": Count("pk"), "size": _size(*TEXTS), "oldest": Min("ended_at"), "newest": Max("ended_at")}
+    sent = Attempt.objects.filter(task__in=tasks.order_by().values("pk"), request__isnull=False).order_by()
+    requests = dict(sent.values_list("task__agent_name").annotate(size=_size("request")))
+    removal = Removal()
+    for agent, count, size, oldest, newest in tasks.order_by().values_list("agent_name").annotate(**figures):
+        size = (size or 0) + requests.get(agent, 0)
+        counted = {"tasks" if whole else "texts": count}
+        removal.add(agent, Removed(bytes=size, oldest=oldest, newest=newest, **counted))
+    return removal
+
+
+def due_at(now: datetime) -> datetime | None:
+    """When a clean-up by the clock was due last, and has not been done since. A rule that was changed after that waits
+    for the next time, so that there is a day to look at what it would remove."""
+    due = last_due(now, settings.DROVER_CLEANUP_HOUR, timezone.get_default_timezone())
+    changed = RetentionRule.objects.order_by("-updated_at").values_list("updated_at", flat=True).first()
+    if due is None or changed is None or changed > due:
+        return None
+    return None if CleanUp.objects.filter(scheduled=True, at__gte=due).exists() else due
+
+
+def retention() -> RetentionPayload:
+    """The rules, when they are kept to, and the folder that answers are written into."""
+    rows = RetentionRule.objects.select_related("agent")
+    zone = timezone.get_default_timezone()
+    hour = settings.DROVER_CLEANUP_HOUR
+    return RetentionPayload(
+        rules=sorted((shapes.rule(row) for row in rows), key=lambda rule: (not rule["agent"], rule["agent"])),
+        next_cleanup_at=iso(next_due(timezone.now(), hour, zone)) if rows else None,
+        sink=sink(),
+    )
+
+
+def get_rule(rule_id: int) -> RetentionRule:
+    row = RetentionRule.objects.select_related("agent").filter(pk=rule_id).first()
+    if row is None:
+        raise NotFound(f"There is no retention rule {rule_id}.")
+    return row
+
+
+def clean_ups() -> list[CleanUpPayload]:
+    """The newest first."""
+    return [shapes.clean_up(row) for row in CleanUp.objects.all()[:200]]
+
+
+def get_clean_up(clean_up_id: int) -> CleanUp:
+    row = CleanUp.objects.filter(pk=clean_up_id).first()
+    if row is None:
+        raise NotFound(f"There is no clean-up {clean_up_id}.")
+    return row
+
+
+def sink() -> SinkPayload | None:
+    """None where no folder is set."""
+    if not settings.DROVER_SINK_FOLDER:
+        return None
+    row = FolderSink.objects.filter(pk=1).first() or FolderSink()
+    return shapes.sink(row, str(settings.DROVER_SINK_FOLDER))
