@@ -61,6 +61,7 @@ class Attempt(models.Model):
             models.Index(fields=["lease_until"], name="attempt_by_lease", condition=Q(ended_at__isnull=True)),
             models.Index(fields=["id"], name="attempt_unsettled", condition=Q(ended_at__isnull=False, settled=False)),
             models.Index(fields=["granted_at"], name="attempt_high", condition=Q(queue="high")),
+            models.Index(fields=["node", "-id"], name="attempt_failed_on_node", condition=~Q(error_code="")),
             models.Index(fields=["ended_at"], name="attempt_by_end", condition=Q(ended_at__isnull=False)),
         ]
 

@@ -24,14 +24,15 @@ class KnownModelRow(TypedDict):
 
 def nodes() -> list[NodePayload]:
     """All nodes with their models and plans, by name. Three queries."""
-    return [_in_full(row) for row in _in_whole()]
+    return [in_full(row) for row in _in_whole()]
 
 
 def _in_whole() -> QuerySet[Node]:
     return Node.objects.select_related("load_plan").prefetch_related("node_models__model")
 
 
-def _in_full(row: Node) -> NodePayload:
+def in_full(row: Node) -> NodePayload:
+    """``row`` as get_node gives it."""
     models = sorted(row.node_models.all(), key=lambda item: (not item.loaded, item.model.name))
     plan = getattr(row, "load_plan", None)
     return {
@@ -49,7 +50,7 @@ def get_node(id_or_name: str | int) -> Node:
 
 
 def node_detail(id_or_name: str | int) -> NodePayload:
-    return _in_full(get_node(id_or_name))
+    return in_full(get_node(id_or_name))
 
 
 def known_models() -> list[KnownModelRow]:
