@@ -22,7 +22,7 @@ from orchestration.errors import DroverError
 from orchestration.management import bundled_redis, checks, data_folder, fleet, ports
 from orchestration.management.supervisor import Child, Supervisor
 from orchestration.management.terminal import Terminal
-from orchestration.services import agents, users
+from orchestration.services import agents, presets, users
 
 T = TypeVar("T")
 HEALTHY_WITHIN = 60.0
@@ -279,6 +279,7 @@ def prepare_database() -> None:
         call_command("migrate", verbosity=0, interactive=False)
         users.ensure_admin()
         agents.ensure_default()
+        presets.ensure_built_in()
     except (DatabaseError, OSError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StartFailed("database", first_line, "Check DATABASE_URL, and that the server runs.") from error

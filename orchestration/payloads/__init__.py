@@ -22,6 +22,7 @@ from orchestration.payloads.fleet import (
 )
 from orchestration.payloads.load import LoadSample, ModelLoad, NodeLoad, ResidentModel, Totals
 from orchestration.payloads.pauses import PausePayload
+from orchestration.payloads.presets import DefaultsPayload, PresetPayload, fleet_defaults, preset
 from orchestration.payloads.runs import RunPayload, run, run_status
 from orchestration.payloads.tasks import (
     PUBLIC_STATUS,
@@ -44,6 +45,7 @@ __all__ = [
     "AgentPayload",
     "AttemptPayload",
     "AuditPayload",
+    "DefaultsPayload",
     "DocumentPayload",
     "LoadPlanPayload",
     "LoadSample",
@@ -54,6 +56,7 @@ __all__ = [
     "NodeModelPayload",
     "NodePayload",
     "PausePayload",
+    "PresetPayload",
     "Progress",
     "ResidentModel",
     "ResultPayload",
@@ -67,6 +70,7 @@ __all__ = [
     "attempt",
     "audit_entry",
     "document",
+    "fleet_defaults",
     "iso",
     "load_plan",
     "metrics",
@@ -75,6 +79,7 @@ __all__ = [
     "node_model",
     "node_status",
     "output_of",
+    "preset",
     "result",
     "run",
     "run_status",

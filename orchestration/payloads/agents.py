@@ -34,6 +34,7 @@ class AgentPayload(TypedDict):
     models: list[str]
     config: AgentConfig
     system_prompt: str | None
+    preset: str
     options: dict[str, Any]
     think: bool | str | None
     fallbacks: list[str]
@@ -65,6 +66,7 @@ def agent(row: Agent) -> AgentPayload:
             routing_preferences=row.routing_preferences,
         ),
         system_prompt=row.system_prompt,
+        preset=row.preset,
         options=row.options,
         think=row.think,
         fallbacks=row.fallbacks,

@@ -90,6 +90,11 @@ class ModelConfigPayload(TypedDict):
     options: dict[str, Any]
     labels: list[str]
     fallbacks: list[str]
+    description: str
+    preset: str
+    think: bool | str | None
+    allowed_nodes: list[str]
+    warnings: NotRequired[list[str]]
 
 
 def node_status(row: Node) -> str:
@@ -174,4 +179,8 @@ def model_config(row: ModelConfig) -> ModelConfigPayload:
         options=row.options,
         labels=row.labels,
         fallbacks=row.fallbacks,
+        description=row.description,
+        preset=row.preset,
+        think=row.think,
+        allowed_nodes=row.allowed_nodes,
     )

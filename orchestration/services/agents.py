@@ -15,13 +15,15 @@ from orchestration.policy.options import check_options
 from orchestration.policy.routing import MOST_FALLBACKS, full_name
 from orchestration.policy.schemas import check_schema
 from orchestration.policy.states import UNFINISHED
+from orchestration.queries.levels import Levels
 from orchestration.services import audit, pauses, tasks
 from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, save
-from orchestration.services.specs import THINK_LEVELS
+from orchestration.services.specs import PLAIN, THINK_LEVELS
 from orchestration.services.tries import RETRY_FIELDS, check_retry_fields
 
 DEFAULT = "default"
+OF_DEFAULT: dict[str, Any] = {"description": "Takes tasks that name no agent.", "max_concurrent_tasks": 100}
 FIELDS = (
     "name",
     "description",
@@ -30,6 +32,7 @@ FIELDS = (
     "models",
     "default_model",
     "routing_preferences",
+    "preset",
     "options",
     "max_concurrent_tasks",
     "timeout_seconds",
@@ -93,9 +96,7 @@ def delete(*, actor: Actor, agent_id: int, cancel_tasks: bool = False) -> None:
 def ensure_default() -> Agent:
     """The agent for tasks that name none. It may use any model."""
     existing = Agent.objects.filter(name=DEFAULT).first()
-    return existing or create(
-        actor=SYSTEM, name=DEFAULT, description="Takes tasks that name no agent.", max_concurrent_tasks=100
-    )
+    return existing or create(actor=SYSTEM, name=DEFAULT, **OF_DEFAULT)
 
 
 def warnings(agent: Agent, installed: Iterable[str]) -> list[str]:
@@ -125,6 +126,8 @@ def _locked(agent_id: int) -> Agent:
 
 def _save(agent: Agent, fields: dict[str, Any]) -> None:
     had = agent.router, agent.extension
+    if fields.get("preset", agent.preset) != agent.preset:
+        Levels().wanted(fields["preset"])
     apply(agent, fields, FIELDS)
     agent.name = agent.name.strip()
     _check(agent)
@@ -166,7 +169,7 @@ def _check_answers(agent: Agent) -> None:
     if not (agent.think is None or isinstance(agent.think, bool) or agent.think in THINK_LEVELS):
         levels = ", ".join(THINK_LEVELS)
         raise InvalidInput(f"think is true, false or one of {levels}; null is as its kind does.", field="think")
-    if agent.answer_schema is None or agent.answer_schema == {}:
+    if agent.answer_schema in (None, {}, PLAIN):
         agent.answer_schema = None
         return
     try:

@@ -1,6 +1,7 @@
 """What services share about fields: setting named ones, saving, turning Django's complaints into ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -27,12 +28,19 @@ def invalid(error: ValidationError, obj: models.Model) -> DroverError:
     return Conflict(text, fields=problems) if taken else InvalidInput(text, fields=problems)
 
 
-def save(obj: models.Model, *, exclude: Iterable[str] = ()) -> None:
-    """Checks and saves; Conflict too when somebody else takes a unique name between the two."""
+def save(obj: models.Model, *, exclude: Iterable[str] = (), problems: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Checks and saves; Conflict too when somebody else takes a unique name between the two. ``problems``: what is
+    known to be wrong already, by field: everything is named at once."""
     try:
         obj.full_clean(exclude=exclude)
     except ValidationError as error:
-        raise invalid(error, obj) from error
+        refused = invalid(error, obj)
+        if problems:
+            found = {**problems, **refused.detail["fields"]}
+            raise InvalidInput(" ".join([*problems.values(), refused.message]), fields=found) from error
+        raise refused from error
+    if problems:
+        raise InvalidInput(" ".join(problems.values()), field=next(iter(problems)), fields=dict(problems))
     try:
         obj.save()
     except IntegrityError as error:

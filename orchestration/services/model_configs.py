@@ -6,12 +6,13 @@ from django.db import transaction
 
 from orchestration import events
 from orchestration.errors import InvalidInput, NotFound
-from orchestration.models import ModelConfig
+from orchestration.models import ModelConfig, Node, NodeModel
 from orchestration.permissions import Action, Actor, require
-from orchestration.policy.options import check_options
+from orchestration.policy.fleet import may_run
 from orchestration.policy.routing import full_name
 from orchestration.services import audit
 from orchestration.services.fields import apply, save
+from orchestration.services.manners import check_manner
 from orchestration.services.tries import RETRY_FIELDS, check_retry_fields
 
 FIELDS = (
@@ -25,7 +26,12 @@ FIELDS = (
     "options",
     "labels",
     "fallbacks",
+    "description",
+    "preset",
+    "think",
+    "allowed_nodes",
 )
+MOST_NODES = 200
 
 
 @transaction.atomic
@@ -71,14 +77,49 @@ def _locked(config_id: int) -> ModelConfig:
 
 
 def _save(config: ModelConfig, fields: dict[str, Any]) -> None:
+    """Raises InvalidInput that names every problem."""
     apply(config, fields, FIELDS)
     config.model_name = full_name(config.model_name)
-    for name in ("labels", "fallbacks"):
+    problems = {**_check_lists(config), **check_manner(config, preset="preset" in fields)}
+    try:
+        check_retry_fields(config)
+    except InvalidInput as error:
+        problems[str(error.detail["field"])] = error.message
+    save(config, problems=problems)
+
+
+def _check_lists(config: ModelConfig) -> dict[str, str]:
+    problems = {}
+    for name in ("labels", "fallbacks", "allowed_nodes"):
         value = getattr(config, name)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise InvalidInput(f"{name} is a list of strings.", field=name)
-    if not isinstance(config.options, dict):
-        raise InvalidInput("options maps option names to values.", field="options")
-    config.options = check_options(config.options)
-    check_retry_fields(config)
-    save(config)
+        if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+            problems[name] = f"{name} is a list of strings, none of them empty."
+        elif len(value) > MOST_NODES:
+            problems[name] = f"{name} has at most {MOST_NODES} entries."
+        else:
+            setattr(config, name, list(dict.fromkeys(item.strip() for item in value)))
+    return problems
+
+
+def rename_node(before: str, after: str) -> None:
+    """Models that are kept to a node by its name stay kept to it when it is called otherwise."""
+    for config in ModelConfig.objects.select_for_update().exclude(allowed_nodes=[]):
+        if before in config.allowed_nodes:
+            config.allowed_nodes = list(dict.fromkeys(after if it == before else it for it in config.allowed_nodes))
+            config.save(update_fields=["allowed_nodes", "updated_at"])
+
+
+def warnings(config: ModelConfig) -> list[str]:
+    """What it names that is not there: worth knowing, not errors."""
+    if not config.allowed_nodes:
+        return []
+    rows = list(Node.objects.order_by("name"))
+    known = {name for row in rows for name in (row.name, *row.labels)}
+    unknown = [f"No node is called or labelled {name}." for name in config.allowed_nodes if name not in known]
+    holders = set(
+        NodeModel.objects.filter(model__name=config.model_name, installed=True).values_list("node_id", flat=True)
+    )
+    able = [row for row in rows if may_run(config.allowed_nodes, row.name, row.labels)]
+    if able and holders and not any(row.pk in holders for row in able):
+        unknown.append(f"None of the nodes that may run it has it: {', '.join(row.name for row in able[:5])}.")
+    return unknown
