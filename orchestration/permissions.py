@@ -37,6 +37,8 @@ class Action(StrEnum):
     START_BENCHMARK = "benchmark.start"
     VOTE = "comparison.vote"
     EDIT_DOCUMENT = "document.edit"
+    EDIT_OUTPUT = "output.edit"
+    EDIT_COLLECTION = "collection.edit"
     EDIT_NODE = "node.edit"
     EDIT_MODEL = "model.edit"
     ADD_PRESET = "preset.add"
@@ -66,6 +68,8 @@ _REQUIRED: dict[Action, Role] = {
     Action.START_BENCHMARK: Role.OPERATOR,
     Action.VOTE: Role.OPERATOR,
     Action.EDIT_DOCUMENT: Role.OPERATOR,
+    Action.EDIT_OUTPUT: Role.OPERATOR,
+    Action.EDIT_COLLECTION: Role.OPERATOR,
     Action.EDIT_NODE: Role.MAINTAINER,
     Action.EDIT_MODEL: Role.MAINTAINER,
     Action.ADD_PRESET: Role.OPERATOR,

@@ -12,10 +12,12 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from orchestration.engine.clients import new_client
+from orchestration.engine.details import Details
 from orchestration.errors import InvalidNodeAddress, OllamaError, Refused, SecretsUnreadable
 from orchestration.models import Node
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.wire import InstalledModel
+from orchestration.policy.freshness import NOTHING_LEFT, is_asked_for
 from orchestration.services import nodes
 from orchestration.services.nodes import Poll
 
@@ -35,25 +37,37 @@ Server = tuple[str, bool, str]
 
 
 async def poll_node(client: OllamaClient, *, with_tags: bool, descriptions: Descriptions | None = None) -> Poll:
-    """One look. A part that fails makes the poll a failed one; what was known before stays."""
+    """One look. A node that does not answer fails it; one whose list of models cannot be read works on with what is
+    known of it."""
     started, began = time.monotonic(), timezone.now()
     try:
         version = await client.version()
         latency = time.monotonic() - started
         loaded = await client.ps()
-        installed = await client.tags() if with_tags else None
-        if installed is not None:
-            installed = await _described(client, installed, {} if descriptions is None else descriptions)
     except OllamaError as error:
-        return Poll(at=timezone.now(), error=error.message)
+        listing_error = error.message if with_tags else ""
+        return Poll(at=timezone.now(), began=began, error=error.message, listing_error=listing_error)
+    installed, listing_error = await _listed(client, descriptions) if with_tags else (None, "")
     return Poll(
         at=timezone.now(),
         began=began,
         ollama_version=version,
         latency_seconds=latency,
         installed=installed,
+        listing_error=listing_error,
         loaded=loaded,
     )
+
+
+async def _listed(
+    client: OllamaClient, descriptions: Descriptions | None
+) -> tuple[Sequence[InstalledModel] | None, str]:
+    """What is installed, or why that is not known."""
+    try:
+        installed = await client.tags()
+    except OllamaError as error:
+        return None, error.message
+    return await _described(client, installed, {} if descriptions is None else descriptions), ""
 
 
 async def _described(
@@ -85,6 +99,7 @@ class Monitor:
         self._polls: dict[tuple[int, str], int] = {}
         self._descriptions: dict[tuple[int, str], Descriptions] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
+        self._details = Details()
 
     def run(self) -> None:
         """Blocks until ``stop`` is set."""
@@ -126,12 +141,15 @@ class Monitor:
         count = self._polls.get(server, 0)
         descriptions = self._descriptions.setdefault(server, {})
         try:
-            poll = await poll_node(self._client_of(node), with_tags=count % TAGS_EVERY == 0, descriptions=descriptions)
+            client = self._client_of(node)
+            poll = await poll_node(client, with_tags=_wants_list(node, count), descriptions=descriptions)
         except (InvalidNodeAddress, SecretsUnreadable) as error:  # the settings are others since it was saved
-            poll = Poll(at=timezone.now(), error=error.message)
+            poll = Poll(at=timezone.now(), error=error.message, listing_error=error.message)
         self._polls[server] = 0 if poll.error else count + 1
         try:
             await sync_to_async(nodes.record_poll)(node_id=node.pk, poll=poll, base_url=node.base_url)
+            if poll.installed:
+                await self._details.learn(self._client_of(node), node.pk)
         except DatabaseError as error:
             log.warning("poll of %s not noted, the database did not answer: %s", node.name, error)
 
@@ -141,6 +159,12 @@ class Monitor:
             base_url, verify_tls, headers = key
             self._clients[key] = new_client(base_url, verify_tls=verify_tls, headers=headers)
         return self._clients[key]
+
+
+def _wants_list(node: Node, polls: int) -> bool:
+    """Somebody may have asked for it, and what is hard to believe is asked once more at once."""
+    asked = is_asked_for(node.listing_wanted_at, node.listing_tried_at)
+    return polls % TAGS_EVERY == 0 or asked or node.listing_error == NOTHING_LEFT
 
 
 def _server(node: Node) -> Server:

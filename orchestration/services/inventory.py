@@ -63,9 +63,9 @@ def _record_installed(node: Node, installed: Sequence[InstalledModel], rows: dic
     for name, item in seen.items():
         row = rows.get(name) or _new_row(node, _known_model(name, item), rows)
         facts = {
-            "digest": item.digest,
-            "size_bytes": item.size_bytes,
-            "modified_at": item.modified_at,
+            "digest": item.digest or row.digest,  # what an answer leaves out is no news
+            "size_bytes": item.size_bytes or row.size_bytes,
+            "modified_at": item.modified_at or row.modified_at,
             "installed": True,
         }
         new = _store(row, facts)

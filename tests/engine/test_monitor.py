@@ -6,10 +6,10 @@ from asgiref.sync import async_to_sync
 
 from orchestration.engine.clients import new_client
 from orchestration.engine.monitor import Descriptions, Monitor, poll_node
-from orchestration.models import Attempt, Node, NodeModel, OllamaModel, Task
+from orchestration.models import Attempt, ModelDetails, Node, NodeModel, OllamaModel, Task
 from orchestration.ollama.simulator import NodeSpec
 from orchestration.policy.states import NodeHealth, TaskStatus
-from orchestration.services import nodes
+from orchestration.services import listings, nodes
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -89,6 +89,75 @@ def test_a_failed_poll_never_replaces_what_is_known(simulated):
     _look(node, handle.url)
     _look(node, "http://127.0.0.1:1")
     assert NodeModel.objects.filter(node=node, installed=True).count() == 2
+
+
+GARBAGE = {
+    "html": {"kind": "html"},
+    "no JSON": {"kind": "body", "message": '{"models": [{"na'},
+    "no list": {"kind": "body", "message": '{"models": 7}'},
+    "no models": {"kind": "body", "message": '{"tags": []}'},
+    "a row without a name": {"kind": "body", "message": '{"models": [{"name": "a:1b", "size": 5}, {"size": 5}]}'},
+    "rows that are no objects": {"kind": "body", "message": '{"models": ["llama3.2:latest"]}'},
+    "a size in words": {"kind": "body", "message": '{"models": [{"name": "a:1b", "size": "large"}]}'},
+    "an error": {"kind": "server_error"},
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
+def test_a_node_that_answers_garbage_keeps_the_good_data_and_says_so(simulated, garbage):
+    handle, node = simulated
+    good = _look(node, handle.url)
+    handle.faults({**garbage, "path": "/api/tags"})
+    for _ in range(3):
+        seen = _look(node, handle.url)
+    assert (seen.health, seen.listed_at) == (NodeHealth.HEALTHY, good.listed_at)
+    assert seen.listing_error
+    assert seen.listing_tried_at > good.listed_at
+    assert NodeModel.objects.filter(node=node, installed=True).count() == 2
+    handle.clear_faults()
+    seen = _look(node, handle.url)
+    assert (seen.listing_error, seen.listed_at > good.listed_at) == ("", True)
+
+
+def test_an_empty_list_is_believed_when_it_comes_twice(simulated):
+    handle, node = simulated
+    _look(node, handle.url)
+    handle.faults({"kind": "body", "path": "/api/tags", "message": '{"models": []}'})
+    assert "asked once more" in _look(node, handle.url).listing_error
+    assert NodeModel.objects.filter(node=node, installed=True).count() == 2
+    assert _look(node, handle.url).listing_error == ""
+    assert not NodeModel.objects.filter(node=node, installed=True).exists()
+
+
+def test_what_nobody_told_of_the_weights_is_asked_for(simulated):
+    _, node = simulated
+    async_to_sync(_looked_at)(Monitor(threading.Event(), threading.Event()), node)
+    shown = ModelDetails.objects.get(digest=NodeModel.objects.get(model__name="llama3.2:latest").digest)
+    assert shown.template
+    assert shown.metadata["general.architecture"] == "llama"
+    assert ModelDetails.objects.count() == 2
+
+
+def test_a_list_that_somebody_asked_for_comes_with_the_next_look(simulated, as_bob):
+    _, node = simulated
+    monitor = Monitor(threading.Event(), threading.Event())
+    async_to_sync(_looked_at)(monitor, node, times=2)
+    node.refresh_from_db()
+    listed = node.listed_at
+    listings.ask(actor=as_bob)
+    node.refresh_from_db()
+    async_to_sync(_looked_at)(monitor, node)
+    node.refresh_from_db()
+    assert node.listed_at > listed
+    assert node.listing_wanted_at is None
+
+
+async def _looked_at(monitor: Monitor, node: Node, times: int = 1) -> None:
+    for _ in range(times):
+        await monitor._look(node)
+    for client in monitor._clients.values():
+        await client.aclose()
+    monitor._clients.clear()
 
 
 def test_what_ran_on_a_lost_node_returns_to_the_line_without_using_a_try(

@@ -116,6 +116,9 @@ class Exchange:
             case "html":
                 self._touch(200)
                 return web.Response(text=_HTML, content_type="text/html")
+            case "body":
+                self._touch(200)
+                return web.Response(text=fault.message, content_type="application/json")
             case "freeze":
                 await self.node.faults.until_thawed(fault)
             case "slow_first_byte":

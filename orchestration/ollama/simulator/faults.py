@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 NETWORK = frozenset({"refuse", "die"})
-BEFORE = frozenset({"reset", "busy", "not_found", "server_error", "html", "freeze", "slow_first_byte"})
+BEFORE = frozenset({"reset", "busy", "not_found", "server_error", "html", "body", "freeze", "slow_first_byte"})
 DURING = frozenset({"error_line", "truncate", "stall", "garbage", "drop", "runner_crash"})
 OTHERS = frozenset({"load_error", "wrong_digest", "pull_drop"})
 KINDS = NETWORK | BEFORE | DURING | OTHERS
@@ -17,7 +17,8 @@ _FROZEN_PATHS = ("/api/ps", "/api/tags", "/api/version")
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One switch. ``count`` None strikes without end; ``seconds`` is a delay or, for network faults, their duration."""
+    """One switch. ``count`` None strikes without end; ``seconds`` is a delay or, for network faults, their duration;
+    ``message`` of the kind body is the whole answer, sent as if all were well."""
 
     kind: str
     model: str | None = None
