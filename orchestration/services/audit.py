@@ -19,6 +19,11 @@ def record_many(actor: Actor, action: str, kind: type[models.Model], count: int,
     _add(actor, action, str(kind._meta.model_name), None, f"{count:,} {names}", detail)
 
 
+def record_whole(actor: Actor, action: str, what: str, **detail: Any) -> None:
+    """One entry for something that is no row: the configuration as a whole."""
+    _add(actor, action, what, None, what, detail)
+
+
 def _add(actor: Actor, action: str, object_type: str, object_id: int | None, name: str, detail: dict[str, Any]) -> None:
     AuditEntry.objects.create(
         actor_id=actor.user_id,

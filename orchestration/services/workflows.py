@@ -13,6 +13,7 @@ from orchestration.permissions import Action, Actor, require
 from orchestration.policy.states import RunKind
 from orchestration.policy.stepping import Planned, plan
 from orchestration.policy.templates import references
+from orchestration.policy.transfer_diff import same
 from orchestration.policy.workflows import Definition, Input, Problem, Step, as_json, invalid, near, read
 from orchestration.queries.people import get_agent
 from orchestration.services import audit
@@ -87,7 +88,7 @@ def update(*, actor: Actor, workflow_id: int, definition: Any, note: str = "", b
             latest=workflow.latest,
         )
     read_, _ = checked(definition)
-    if workflow.versions.get(number=workflow.latest).definition != as_json(read_):
+    if not same(workflow.versions.get(number=workflow.latest).definition, as_json(read_)):
         _save(actor, workflow, read_, note)
         audit.record(actor, "workflow.changed", workflow, version=workflow.latest)
         _announce(workflow, "changed")

@@ -1,0 +1,94 @@
+"""Credentials of nodes inside an exported configuration: sealed with a passphrase, and restored by who knows it."""
+
+import base64
+import json
+import secrets as randomness
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidKey
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from orchestration.errors import DroverError, InvalidInput
+from orchestration.models import Node
+from orchestration.ollama.headers import AUTHORIZATION
+from orchestration.permissions import Actor
+from orchestration.policy.transfer import SECRETS, Problem
+from orchestration.services import nodes, secrets
+
+SHORTEST = 8
+_COST = {"n": 2**15, "r": 8, "p": 1}
+_MOST = {"n": 2**17, "r": 16, "p": 4}
+"""What a document may ask of the machine that opens it."""
+_FIELDS = ("kdf", "salt", "sealed", *_COST)
+WITHOUT_PASSPHRASE = "The document has sealed credentials; they are left out, because no passphrase was given."
+
+Headers = dict[str, dict[str, str]]
+"""By the names of the nodes."""
+
+
+def sealed(passphrase: str, names: Collection[str]) -> dict[str, Any]:
+    """Raises InvalidInput for a passphrase that is too short, SecretsUnreadable for what Drover cannot open."""
+    if len(passphrase) < SHORTEST:
+        raise InvalidInput(f"A passphrase has at least {SHORTEST} characters.", field="passphrase")
+    rows = Node.objects.filter(name__in=names).order_by("name")
+    headers: Headers = {row.name: secrets.opened(row.sealed_headers) for row in rows}
+    salt = randomness.token_bytes(16)
+    box = Fernet(_key(passphrase, salt, _COST))
+    text = box.encrypt(json.dumps({"nodes": headers}).encode()).decode()
+    return {"kdf": "scrypt", **_COST, "salt": base64.b64encode(salt).decode(), "sealed": text}
+
+
+def opened(document: Mapping[str, Any], passphrase: str) -> Headers:
+    """Raises InvalidInput."""
+    try:
+        cost = {name: document[name] for name in _COST}
+        salt, text = base64.b64decode(document["salt"], validate=True), document["sealed"].encode()
+        if not all(type(cost[name]) is int and 1 <= cost[name] <= most for name, most in _MOST.items()):
+            raise ValueError("this would take too much of this machine")
+        found = json.loads(Fernet(_key(passphrase, salt, cost)).decrypt(text))["nodes"]
+    except InvalidToken as error:
+        raise InvalidInput("The passphrase does not open them.") from error
+    except (KeyError, ValueError, TypeError, AttributeError, InvalidKey) as error:
+        raise InvalidInput("They are not as an export wrote them.") from error
+    return {name: dict(headers) for name, headers in found.items()}
+
+
+def _key(passphrase: str, salt: bytes, cost: Mapping[str, int]) -> bytes:
+    return base64.urlsafe_b64encode(Scrypt(salt=salt, length=32, **cost).derive(passphrase.encode()))
+
+
+def restore(
+    actor: Actor, document: Mapping[str, Any] | None, passphrase: str, problems: list[Problem]
+) -> tuple[list[str], list[str]]:
+    """The names of the nodes that got theirs, and what else there is to know. Adds to the problems."""
+    if document is None:
+        return [], []
+    if not passphrase:
+        return [], [WITHOUT_PASSPHRASE]
+    try:
+        found = opened(document, passphrase)
+    except InvalidInput as error:
+        problems.append(Problem(path=SECRETS, message=error.message))
+        return [], []
+    rows = {row.name: row for row in Node.objects.filter(name__in=found)}
+    absent = [f"There is no node {name} to restore credentials for." for name in sorted(found.keys() - rows.keys())]
+    return [name for name in sorted(rows) if _given(actor, rows[name], found[name], problems)], absent
+
+
+def _given(actor: Actor, row: Node, headers: dict[str, str], problems: list[Problem]) -> bool:
+    try:
+        if secrets.opened(row.sealed_headers) == headers:
+            return False
+        without = {} if AUTHORIZATION in headers else {"credentials": None}
+        nodes.update(actor=actor, node_id=row.pk, headers=headers, **without)
+    except DroverError as error:
+        problems.append(Problem(path=f"{SECRETS}.{row.name}", message=error.message))
+        return False
+    return True
+
+
+def holders() -> set[str]:
+    """The names of the nodes that have credentials."""
+    return set(Node.objects.exclude(sealed_headers="").values_list("name", flat=True))
