@@ -28,6 +28,7 @@ class ResidentModel(TypedDict):
     name: str
     running: int
     slots: int
+    tokens_per_second: float | None
     vram_bytes: int | None
     loaded_bytes: int | None
     expires_at: str | None
