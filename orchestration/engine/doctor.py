@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from orchestration.engine.clients import new_client
-from orchestration.errors import DroverError, InvalidNodeAddress
+from orchestration.errors import DroverError, InvalidNodeAddress, Refused, SecretsUnreadable
 from orchestration.ollama.addresses import AddressPolicy, check_address, check_url
 from orchestration.ollama.client import OllamaClient, Timeouts
 from orchestration.ollama.wire import InstalledModel
@@ -38,15 +39,27 @@ class _Failed(Exception):
         self.fix = fix
 
 
-async def check_node(base_url: str, *, verify_tls: bool = True, model: str | None = None) -> list[Check]:
+async def check_node(
+    base_url: str, *, verify_tls: bool = True, model: str | None = None, headers: str = ""
+) -> list[Check]:
     """All six, in order; after the first failure the rest is not tried. Raises InvalidNodeAddress."""
-    return [check async for check in checks(base_url, verify_tls=verify_tls, model=model)]
+    return [check async for check in checks(base_url, verify_tls=verify_tls, model=model, headers=headers)]
 
 
-async def checks(base_url: str, *, verify_tls: bool = True, model: str | None = None) -> AsyncIterator[Check]:
-    """One after the other, as they are known. ``model``: the one to test with; else the smallest installed one."""
+async def checks(
+    base_url: str, *, verify_tls: bool = True, model: str | None = None, headers: str = ""
+) -> AsyncIterator[Check]:
+    """One after the other, as they are known. ``model``: the one to test with; else the smallest installed one.
+    ``headers``: sealed; a check of their own comes first where no key opens them."""
     url = check_url(base_url, AddressPolicy(allow_private=settings.DROVER_ALLOW_PRIVATE_NODES))
-    examination = _Examination(url, new_client(url, verify_tls=verify_tls), model)
+    try:
+        client = new_client(url, verify_tls=verify_tls, headers=headers)
+    except SecretsUnreadable as error:
+        yield Check(name="Headers", ok=False, message=error.message)
+        for name in CHECKS:
+            yield Check(name=name, ok=None, message="not tried")
+        return
+    examination = _Examination(url, client, model)
     failed = False
     try:
         for name, step in examination.steps():
@@ -66,7 +79,27 @@ async def _run(name: str, step: Callable[[], Awaitable[str]]) -> Check:
     except _Failed as failure:
         return Check(name=name, ok=False, message=failure.message, fix=failure.fix)
     except DroverError as error:
-        return Check(name=name, ok=False, message=error.message, fix=_FIXES.get(name, ""))
+        return Check(name=name, ok=False, message=error.message, fix=_fix(name, error))
+
+
+def _fix(name: str, error: DroverError) -> str:
+    if isinstance(error, Refused) and error.status in _UNKNOWN_TO_IT:
+        return "It wants to know who asks: enter its token, or user and password, with the node in Drover."
+    if isinstance(error, Refused) and error.status == HTTPStatus.FORBIDDEN:
+        return _FIX_FORBIDDEN
+    return _OF_CAUSE.get(str(error.detail.get("cause")), "") or _FIXES.get(name, "")
+
+
+_UNKNOWN_TO_IT = (HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
+_FIX_FORBIDDEN = (
+    "The proxy forbids it, or Ollama does not know the name it is called by: use the server's IP address, or let the "
+    "proxy set the header Host to localhost."
+)
+_OF_CAUSE = {
+    "tls_certificate": "Put the certificate of your own authority into the system's store of Drover's machine: "
+    "sudo cp ca.crt /usr/local/share/ca-certificates/ && sudo update-ca-certificates",
+    "tls": "Ollama itself speaks no TLS: use http://, or check the proxy in front of it.",
+}
 
 
 _FIXES = {

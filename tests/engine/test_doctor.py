@@ -5,6 +5,8 @@ import pytest
 from orchestration.engine.doctor import CHECKS, check_node
 from orchestration.errors import InvalidNodeAddress
 from orchestration.ollama.simulator import NodeSpec
+from orchestration.services import secrets
+from tests.ollama.rawserver import RawServer
 
 
 async def test_a_healthy_server_passes_all_six(make_simulator):
@@ -70,3 +72,45 @@ async def test_a_failing_generation_keeps_the_servers_words(make_simulator):
 async def test_an_address_that_is_never_called_is_refused():
     with pytest.raises(InvalidNodeAddress):
         await check_node("http://169.254.169.254")
+
+
+TOKEN = "tok-1a2b3c4d5e"
+
+
+async def _of_a_guarded_server(headers, status=401):
+    """It answers those who say the token, and repeats to others what they said."""
+
+    async def play(peer):
+        said = peer.request.headers.get("authorization", "nothing")
+        if said == f"Bearer {TOKEN}":
+            await peer.answer({"version": "0.30.0"} if peer.request.path.endswith("version") else {"models": []})
+        else:
+            await peer.answer({"error": f"you said {said}"}, status)
+
+    async with RawServer(play) as server:
+        return await check_node(server.url, headers=secrets.seal(headers))
+
+
+async def test_a_server_that_wants_a_token_is_asked_with_the_stored_one():
+    found = await _of_a_guarded_server({"authorization": f"Bearer {TOKEN}"})
+    assert found[2].message == "Ollama 0.30.0"
+
+
+async def test_a_server_that_wants_another_token_says_where_to_enter_it_and_does_not_show_the_wrong_one():
+    found = await _of_a_guarded_server({"authorization": "Bearer wrong-token-1"})
+    assert "enter its token" in found[2].fix
+    assert "wrong-token-1" not in repr(found)
+    assert "you said" in found[2].message
+
+
+async def test_a_name_that_ollama_does_not_know_is_said_to_be_that():
+    found = await _of_a_guarded_server({"x-other": "1"}, status=403)
+    assert "Host" in found[2].fix
+
+
+async def test_headers_that_no_key_opens_are_a_check_of_their_own(settings):
+    sealed = secrets.seal({"authorization": f"Bearer {TOKEN}"})
+    settings.SECRET_KEY = "another"
+    found = await check_node("http://127.0.0.1:1", headers=sealed)
+    assert (found[0].name, found[0].ok, len(found)) == ("Headers", False, 7)
+    assert "DROVER_SECRETS_KEYS" in found[0].message
