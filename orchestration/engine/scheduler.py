@@ -30,6 +30,7 @@ from orchestration.policy.reasons import without_redis
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.queue import AttemptJob
 from orchestration.services import (
+    gathering,
     grants,
     lanes,
     learning,
@@ -50,6 +51,8 @@ AT_ONCE_SECONDS = 0.005
 """A wake-up that comes within this time was there already."""
 LEADER_LEASE = timedelta(seconds=5)
 LESSONS_SECONDS = 1.0
+GATHER_SECONDS = 0.1
+"""Of each second, at most, in which answers are taken into the search."""
 CLEAR_EVERY = timedelta(hours=1)
 AWAY_SECONDS, RESOLVED_SECONDS = 1.0, 0.1
 """The rest after a database that did not answer, and after a deadlock that it resolved at our cost."""
@@ -204,11 +207,13 @@ class Scheduler:
         move_log()
         processes.forget_dead_workers(now=now)
         memories.gather()
+        gathering.gather(seconds=GATHER_SECONDS)
         runs.keep_limits(now=now)
         nodes.end_rests(now=now)
         if self._cleared_at is None or now - self._cleared_at > CLEAR_EVERY:
             self._cleared_at = now
             unused.forget_unused(now=now)
+            gathering.sweep()
 
     def _sample(self) -> None:
         while not self._stop.wait(1.0):

@@ -102,11 +102,6 @@ def condition() -> str:
     return f"{TABLE} MATCH %s" if connection.vendor == "sqlite" else "words @@ %s::tsquery"
 
 
-def score() -> str:
-    """How well a row answers, the higher the better; a tsquery takes the expression once more."""
-    return f"-bm25({TABLE}, 1.0, 1.0, 0.0)" if connection.vendor == "sqlite" else "ts_rank(words, %s::tsquery)"
-
-
 def _many(sql: str, rows: Sequence[Sequence[Any]]) -> None:
     if rows:
         with connection.cursor() as cursor:
