@@ -14,6 +14,7 @@ from orchestration.errors import OllamaError, Refused
 from orchestration.ollama import wire
 from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.wire import InstalledModel, LoadedModel
+from orchestration.policy.options import RUNNER_OPTIONS
 from orchestration.policy.pulls import span
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import ErrandType
@@ -53,7 +54,9 @@ async def _load(talk: Talk, writer: Writer) -> str:
     """The scheduler has had it loaded, else nobody would be here; asking once more sets how long it stays."""
     work = talk.work
     began = time.monotonic()
-    await talk.client.load(work.model, options={"num_ctx": work.num_ctx}, keep_alive=work.keep_alive)
+    runner = {name: value for name, value in work.options.items() if name in RUNNER_OPTIONS}
+    options = {**runner, "num_ctx": work.num_ctx}  # any other would make the server load it anew
+    await talk.client.load(work.model, options=options, keep_alive=work.keep_alive)
     took = time.monotonic() - began
     by_drover = await writer.call(loaded_since, work.task_id, work.node_id, work.model, work.num_ctx)
     seconds = by_drover or (0.0 if work.model_loaded else took)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db.models import Q
 
 from orchestration.engine.lessons import Lessons
 from orchestration.models import LoadPlan, Node, NodeModel, NodeVariant
-from orchestration.policy.fleet import NodeView, Plan, Resident, Run, Variant
+from orchestration.policy.fleet import ModelRule, NodeView, Plan, Resident, Run, Variant, may_run
 from orchestration.policy.room import needed_bytes
 from orchestration.policy.states import NodeHealth
 
@@ -37,12 +38,18 @@ class _Note(NamedTuple):
     load_error: str
 
 
-def node_views(now: datetime, runs: Mapping[int, Sequence[Run]], lessons: Lessons) -> list[NodeView]:
+def node_views(
+    now: datetime,
+    runs: Mapping[int, Sequence[Run]],
+    lessons: Lessons,
+    models: Mapping[str, ModelRule] = MappingProxyType({}),
+) -> list[NodeView]:
+    kept_to = {name: rule.allowed_nodes for name, rule in models.items() if rule.allowed_nodes}
     plans = {row.node_id: _plan(row) for row in LoadPlan.objects.all()}
     loaded = _loaded()
     notes = _notes(now)
     return [
-        _node(now, node, runs.get(node.pk, ()), plans.get(node.pk), loaded[node.pk], notes[node.pk], lessons)
+        _node(now, node, runs.get(node.pk, ()), plans.get(node.pk), loaded[node.pk], notes[node.pk], lessons, kept_to)
         for node in Node.objects.all()
     ]
 
@@ -55,12 +62,17 @@ def _node(
     loaded: Sequence[_Loaded],
     notes: Sequence[_Note],
     lessons: Lessons,
+    kept_to: Mapping[str, Sequence[str]],
 ) -> NodeView:
+    has = frozenset(lessons.sizes[node.pk])
+    barred = frozenset(name for name in kept_to if name in has and not may_run(kept_to[name], node.name, node.labels))
     resident: dict[Variant, Resident] = {}
     view = NodeView(
         id=node.pk,
         name=node.name,
-        installed=frozenset(lessons.sizes[node.pk]),
+        installed=has - barred,
+        labels=tuple(node.labels),
+        barred=barred,
         resident=resident,
         runs=runs,
         plan=plan,
@@ -73,6 +85,7 @@ def _node(
         reserved_bytes=node.reserved_bytes if node.reserved_until and node.reserved_until > now else 0,
         size_bytes=lessons.sizes[node.pk],
         known_bytes=lessons.known_bytes[node.pk],
+        pinned=lessons.pinned[node.pk],
         load_refused=_load_refused(now, node, notes),
     )
     resident.update(_resident(now, view, row, notes) for row in loaded)

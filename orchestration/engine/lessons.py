@@ -25,6 +25,7 @@ class Lessons:
     """The context each model was trained with, in tokens."""
     single: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     known_bytes: dict[int, dict[Variant, int]] = field(default_factory=lambda: defaultdict(dict))
+    pinned: dict[int, dict[Variant, str]] = field(default_factory=lambda: defaultdict(dict))
     estimates: Estimates = field(default_factory=Estimates)
     high_rate: dict[str, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=dict)
@@ -59,9 +60,12 @@ def read_lessons(now: datetime, before: Lessons | None = None) -> Lessons:
         usual_read_at=before.usual_read_at if before and remembered else now,
     )
     rows = NodeModel.objects.filter(installed=True).order_by()
-    fields = ("node_id", "model__name", "size_bytes", "model__capabilities")
-    for node_id, name, size, capabilities in rows.values_list(*fields):
+    fields = ("node_id", "model__name", "size_bytes", "model__capabilities", "pinned", "pinned_context", "pinned_by")
+    for node_id, name, size, capabilities, pinned, num_ctx, by in rows.values_list(*fields):
         lessons.sizes[node_id][name] = size
+        if pinned:
+            variant = Variant(model=name, num_ctx=num_ctx or settings.DROVER_DEFAULT_NUM_CTX)
+            lessons.pinned[node_id][variant] = f"pinned by {by}" if by else "pinned"
         if "embedding" in capabilities:
             lessons.single[node_id].add(name)
     measured = NodeVariant.objects.exclude(size_bytes=None).values_list(

@@ -88,6 +88,9 @@ class NodeView:
     slots_per_model: int = 4
     single_slot: frozenset[str] = frozenset()
     """Models that take one request at a time, such as those for embedding."""
+    labels: tuple[str, ...] = ()
+    barred: frozenset[str] = frozenset()
+    """Models on its disk that the team keeps to other nodes; they are not among the installed."""
     refuses: str = ""
     probe: bool = False
     vram_bytes: int | None = None
@@ -97,6 +100,8 @@ class NodeView:
     """Of the model's file, by name."""
     known_bytes: Mapping[Variant, int] = field(default_factory=dict)
     """What a variant took when it was loaded here, as the server told."""
+    pinned: Mapping[Variant, str] = field(default_factory=dict)
+    """What people want to stay in memory here, and who: loaded when there is room, and never displaced."""
     load_refused: Mapping[Variant, str] = field(default_factory=dict)
     """What could not be loaded here and may not be tried again yet, with the words for it."""
 
@@ -107,6 +112,9 @@ class NodeView:
     def refusal(self, variant: Variant) -> str:
         """The words for a load that failed: of this variant, or of a smaller context, which needs less memory."""
         return next((words for failed, words in self.load_refused.items() if variant.serves(failed)), "")
+
+    def is_pinned(self, variant: Variant) -> bool:
+        return any(pin.model == variant.model for pin in self.pinned)
 
     def could_load(self, variant: Variant) -> bool:
         return not self.refuses and variant.model in self.installed and not self.refusal(variant)
@@ -120,6 +128,8 @@ class ModelRule:
     paused: str = ""
     """By whom and when, in words; empty when it is not."""
     context_length: int | None = None
+    allowed_nodes: tuple[str, ...] = ()
+    """Names and labels of the nodes that it is kept to; none: every one that has it."""
     priority: int = 0
     max_concurrent: int | None = None
     in_flight: int = 0

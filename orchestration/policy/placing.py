@@ -239,7 +239,8 @@ def _option(books: Books, want: Want, goal: Goal, node: NodeView) -> _Option | N
     load = estimates.load(node.id, variant.model, needed_bytes(node, variant))
     kept = {it: _is_kept(books, want, node, it, load) for it in node.resident}
     ranked = sorted(
-        node.resident, key=lambda it: (kept[it], busy[it], books.in_use(node, it) > 0, _last_used(node, it), it)
+        (it for it in node.resident if not node.is_pinned(it)),
+        key=lambda it: (kept[it], busy[it], books.in_use(node, it) > 0, _last_used(node, it), it),
     )
     gone = victims(node, variant, ranked, parameters.most_loaded)
     if gone is None:

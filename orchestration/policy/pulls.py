@@ -38,7 +38,8 @@ class Meter:
         layer = self._layers.setdefault(digest, Layer(digest, total, 0))
         if layer.now is None:
             self._samples.clear()  # what is there already did not come just now
-        layer.total, layer.now = total, min(completed or 0, total)
+        layer.total = max(layer.total, total)
+        layer.now = max(0, min(completed or 0, total))
         layer.done = max(layer.done, layer.now)
         self._note(at)
         return moved or layer.now == total
@@ -109,14 +110,10 @@ def in_words(done: int, total: int | None, speed: float | None) -> str:
 
 
 def size(count: float) -> str:
-    """As Ollama counts: thousands."""
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    """As Ollama counts: thousands. Gigabytes with a decimal, anything smaller in whole numbers."""
+    for unit, factor, digits in (("TB", 1e12, 1), ("GB", 1e9, 1), ("MB", 1e6, 0), ("kB", 1e3, 0)):
         if count >= factor:
-            return (
-                f"{count / factor:.1f} {unit}"
-                if unit != "kB" and count < 100 * factor
-                else f"{count / factor:.0f} {unit}"
-            )
+            return f"{count / factor:.{digits}f} {unit}"
     return f"{count:.0f} B"
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from orchestration.policy.books import Books
 from orchestration.policy.decision import Decision, Waiting, Waits
-from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Run, Variant
+from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Run, Variant, may_run
 
 Found = Waiting | None
 AnyFound = TypeVar("AnyFound", Waiting, Waiting | None)
@@ -116,6 +116,8 @@ def _models(books: Books, lane: LaneView) -> Found:
     if not enabled:
         return Waiting(code=Waits.DISABLED, words=f"Model disabled: {', '.join(lane.models)}")
     installed = [model for model in enabled if any(model in node.installed for node in _around(books, lane))]
+    if not installed and (kept := _kept_elsewhere(books, lane, enabled)):
+        return kept
     if not installed:
         names = ", ".join(enabled)
         words = f"Not pulled on any node: {names}" if lane.node is None else f"it has not pulled {names}"
@@ -128,6 +130,28 @@ def _models(books: Books, lane: LaneView) -> Found:
     return _limited(books, Waits.MODEL_LIMIT, words, most, lambda run: run.variant.model == model)
 
 
+def _kept_elsewhere(books: Books, lane: LaneView, models: Sequence[str]) -> Found:
+    """When nodes have it, and none of those that it is kept to."""
+    model = next((it for it in models if any(it in node.barred for node in _around(books, lane))), None)
+    if model is None:
+        return None
+    allowed = books.rule(model).allowed_nodes
+    if lane.node is not None:
+        return Waiting(code=Waits.NODE_UNAVAILABLE, words=f"{model} is kept to {_or(allowed)}")
+    able = [
+        node.name for node in books.view.nodes if model not in node.barred and may_run(allowed, node.name, node.labels)
+    ]
+    if not able:
+        return Waiting(
+            code=Waits.NODE_UNAVAILABLE, words=f"{model} is kept to {_or(allowed)}, and there is no such node"
+        )
+    return Waiting(code=Waits.NOT_PULLED, words=f"{model} is kept to {_or(able)}, where it is not pulled")
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1][:3]), *names[-1:])))
+
+
 def _nodes(books: Books, lane: LaneView) -> Found:
     """When every node that has one of the models takes nothing, or could not load it."""
     wanted = books.open_to(lane)
@@ -135,7 +159,10 @@ def _nodes(books: Books, lane: LaneView) -> Found:
         return None
     able = [(node, variant) for variant in wanted for node in _around(books, lane) if variant.model in node.installed]
     if all(node.refuses for node, _ in able):
-        return Waiting(code=Waits.NODE_UNAVAILABLE, words=_first(node.refuses for node, _ in able))
+        words = _first(node.refuses for node, _ in able)
+        kept = next((books.rule(it.model).allowed_nodes for _, it in able), ())
+        words += f"; {able[0][1].model} is kept to {_or(kept)}" if kept else ""
+        return Waiting(code=Waits.NODE_UNAVAILABLE, words=words)
     words = _first(node.refusal(variant) for node, variant in able if not node.refuses)
     return Waiting(code=Waits.LOAD_FAILED, words=words)
 
@@ -230,8 +257,11 @@ def _no_room(books: Books, lane: LaneView) -> Waiting:
     node, wanted = next(((node, wanted) for node, wanted in able if node.id not in books.plans), able[0])
     plan, called = books.plans.get(node.id), _called(books, wanted)
     called += " is on no node" if lane.node is None else " is not in its memory"
+    kept = [it.model for it in node.resident if node.is_pinned(it)]
     if plan:
         words = f"{called}; {node.name} loads {plan.variant.model} first"
+    elif kept and len(kept) == len(node.resident):
+        words = f"{called}, and {node.name} has no room beside {', '.join(sorted(kept))}, pinned there"
     else:
         names = ", ".join(dict.fromkeys(it.model for it in node.resident)) or "what is there"
         words = f"{called}; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"

@@ -53,7 +53,7 @@ def _check_disks(places: Sequence[Place], nodes: Mapping[int, Node]) -> None:
         taken = sum(held.values()) + _coming(node_id)
         for model in models:
             need = 0 if model in held else expected_bytes(model) or 0
-            if taken + need > node.disk_bytes:
+            if need and taken + need > node.disk_bytes:
                 raise NoDiskRoom(_no_room(node, taken, model, need), node=node.name, model=model, needed_bytes=need)
             taken += need
 

@@ -145,3 +145,19 @@ def test_a_preferred_node_that_is_full_slower_or_without_the_model_is_not_waited
 def test_a_preferred_node_where_the_last_try_failed_is_avoided_all_the_same() -> None:
     view = fleet([node(1, A), node(2, A)], [lane()], heads=these((1, 1, head(5, prefer=2, avoid=2))))
     assert [it.node_id for it in decide(view).grants] == [1]
+
+
+# Models that people pinned --------------------------------------------------------------------------------------------
+
+
+def test_a_pinned_model_is_displaced_by_nobody_however_late() -> None:
+    full = node(1, A, vram_bytes=11 * 10**9, pinned={A: "pinned by alice"})
+    late = lane(9, C.model, counts={0: 1}, waited=10_000)
+    decision = decide(fleet([full], [late]))
+    assert not decision.plans
+    assert decision.waiting[9].words == "c:1b is on no node, and gpu-1 has no room beside a:1b, pinned there"
+
+
+def test_beside_a_pinned_model_the_others_take_turns() -> None:
+    (made,) = decide(fleet([node(1, A, B, pinned={A: "pinned by alice"})], [lane(9, C.model)])).plans
+    assert made.plan.victims == (B,)

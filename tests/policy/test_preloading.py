@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from orchestration.policy.fleet import FleetView, ModelRule, NodeView, Resident, Upcoming, Variant
+from orchestration.policy.fleet import FleetView, ModelRule, NodeView, Resident, Run, Upcoming, Variant
 from orchestration.policy.placement import decide
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -63,3 +63,29 @@ def test_a_node_loads_one_at_a_time_the_most_urgent_first() -> None:
     usual = Upcoming(models=("llama:8b",), num_ctx=4096, reason="usually asked for at this hour, 40 times a day")
     decision = decide(view(node(), upcoming=(NEXT, usual)))
     assert [planned.plan.variant for planned in decision.plans] == [QWEN]
+
+
+def test_what_is_pinned_comes_before_what_is_expected_and_names_who_wants_it() -> None:
+    decision = decide(view(node(pinned={LLAMA: "pinned by alice"})))
+    assert [(planned.plan.variant, planned.plan.preload) for planned in decision.plans] == [(LLAMA, True)]
+    assert decision.plans[0].reason == "llama:8b on gpu-1 ahead of time, there is room: pinned by alice"
+
+
+def test_what_is_pinned_waits_until_there_is_room() -> None:
+    resident = {QWEN: Resident(size_bytes=20 * GB, slots=4)}
+    assert not decide(view(node(resident=resident, pinned={LLAMA: "pinned"}), upcoming=())).plans
+
+
+def test_a_pinned_model_with_too_small_a_context_is_loaded_anew_once_nobody_uses_it() -> None:
+    large = Variant(model="llama:8b", num_ctx=8192)
+    held = node(resident={LLAMA: Resident(size_bytes=6 * GB, slots=4)}, pinned={large: "pinned"})
+    (planned,) = decide(view(held, upcoming=())).plans
+    assert (planned.plan.variant, planned.plan.victims) == (large, (LLAMA,))
+    used = replace(held, runs=[Run(attempt_id=1, variant=LLAMA, slot=0, since=NOW)])
+    assert not decide(view(used, upcoming=())).plans
+
+
+def test_a_model_that_is_paused_or_disabled_is_not_loaded_though_it_is_pinned() -> None:
+    pinned = node(pinned={LLAMA: "pinned"})
+    for rule in (ModelRule(enabled=False), ModelRule(paused="by alice")):
+        assert not decide(view(pinned, upcoming=(), models={LLAMA.model: rule})).plans
