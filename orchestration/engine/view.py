@@ -37,15 +37,16 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
     capacity, alive = _workers(now)
     paused = pauses.words()
     waiting = waiting_shares()
+    models = _models(flight, paused, lessons.contexts)
     shares = _shares(flight, waiting)
     lanes = waiting_lanes(lessons.counts)
     return FleetView(
         now=now,
-        nodes=node_views(now, flight.runs, lessons),
+        nodes=node_views(now, flight.runs, lessons, models),
         lanes=[lane for lane in lanes if lane.num_ctx != NO_CONTEXT],
         errands=[lane for lane in lanes if lane.num_ctx == NO_CONTEXT],
         heads=heads_of(shares),
-        models=_models(flight, paused, lessons.contexts),
+        models=models,
         agents=_agents(flight, paused),
         shares=shares,
         waiting_shares=waiting,
@@ -126,16 +127,17 @@ def _shares(flight: _Flight, waiting: Iterable[int]) -> dict[int, ShareRule]:
 
 
 def _models(flight: _Flight, paused: Mapping[Paused, str], contexts: Mapping[str, int | None]) -> dict[str, ModelRule]:
-    fields = ("model_name", "enabled", "priority", "max_concurrent_requests")
+    fields = ("model_name", "enabled", "priority", "max_concurrent_requests", "allowed_nodes")
     configs = {name: rest for name, *rest in ModelConfig.objects.order_by().values_list(*fields)}
     names = {key for kind, key in paused if kind == PauseKind.MODEL}
     rules = {}
     for name in {*configs, *contexts, *names}:
-        enabled, priority, most = configs.get(name, (True, 0, None))
+        enabled, priority, most, allowed_nodes = configs.get(name, (True, 0, None, ()))
         rules[name] = ModelRule(
             enabled=enabled,
             paused=paused.get((PauseKind.MODEL, name), ""),
             context_length=contexts.get(name),
+            allowed_nodes=tuple(allowed_nodes),
             priority=priority,
             max_concurrent=most,
             in_flight=flight.models[name],

@@ -10,7 +10,7 @@ from django.utils import timezone
 from orchestration.engine.holdings import node_views, refusal
 from orchestration.engine.lessons import read_lessons
 from orchestration.models import LoadPlan, Node, NodeModel, NodeVariant, OllamaModel
-from orchestration.policy.fleet import NodeView, Variant
+from orchestration.policy.fleet import ModelRule, NodeView, Variant
 from orchestration.policy.states import NodeHealth
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +102,10 @@ def test_memory_kept_for_others_is_given_back_after_a_while(node: Node) -> None:
         ({"enabled": False}, "gpu-a is disabled"),
         ({"draining": True}, "gpu-a is draining"),
         ({"draining": True, "drain_note": "new card", "drained_by": "ana"}, "gpu-a is draining: new card (by ana)"),
-        ({"draining": True, "drain_until": datetime(2026, 1, 1, 13, tzinfo=UTC)}, "gpu-a is draining until 01 Jan 13:00 UTC"),
+        (
+            {"draining": True, "drain_until": datetime(2026, 1, 1, 13, tzinfo=UTC)},
+            "gpu-a is draining until 01 Jan 13:00 UTC",
+        ),
         ({"health": NodeHealth.UNKNOWN}, "gpu-a has not answered yet"),
         ({"failures": 1}, "gpu-a did not answer just now; it is asked again"),
         (
@@ -130,3 +133,11 @@ def test_an_open_circuit_refuses_and_one_that_was_open_lets_one_through(make_nod
     assert not seen(now).probe
     later = seen(now + 2 * SOON)
     assert (later.refuses, later.probe) == ("", True)
+
+
+def test_what_is_kept_to_other_nodes_is_barred_and_not_installed(node: Node) -> None:
+    now = timezone.now()
+    Node.objects.update(labels=["fast"])
+    for allowed, barred in ((("gpu-a",), set()), (("fast",), set()), (("gpu-b",), {MODEL})):
+        (view,) = node_views(now, {}, read_lessons(now), {MODEL: ModelRule(allowed_nodes=allowed)})
+        assert (view.barred, view.installed) == (barred, {MODEL} - barred)

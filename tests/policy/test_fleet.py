@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.policy.fleet import Variant
+from orchestration.policy.fleet import Variant, may_run
 from tests.policy.fleets import A, B, node
 
 
@@ -32,3 +32,11 @@ def test_after_a_load_failed_a_smaller_context_may_still_be_tried_and_a_larger_o
 def test_a_node_can_load_only_what_is_on_its_disk_and_while_it_takes_work() -> None:
     assert not node(installed=frozenset()).could_load(A)
     assert not node(refuses="gpu-1 is draining").could_load(A)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "may"),
+    [((), True), (("gpu-a",), True), (("fast",), True), (("gpu-b", "slow"), False), (("gpu",), False)],
+)
+def test_a_model_is_kept_to_nodes_by_name_or_label(allowed: tuple[str, ...], may: bool) -> None:
+    assert may_run(allowed, "gpu-a", ["eu", "fast"]) is may

@@ -24,7 +24,7 @@ from orchestration.policy.fleet import (
     Variant,
 )
 from orchestration.policy.placement import decide
-from tests.policy.fleets import CTX, GB, NOW, SIZES, A, B, C, ago, lane, node, run
+from tests.policy.fleets import CTX, GB, NOW, SIZES, A, B, C, ago, fleet, lane, node, run
 from tests.policy.world import Job, World
 
 MODELS = tuple(SIZES)
@@ -386,3 +386,14 @@ def test_time_alone_changes_who_is_late() -> None:
     assert min(job.waited for job in world.jobs if job.lane == 2) > 100, (
         "without patience the busy model keeps its place"
     )
+
+
+def test_a_model_runs_only_where_it_is_kept() -> None:
+    """On the other node it is in memory and idle."""
+    rest = frozenset(SIZES) - {A.model}
+    away = node(2, A, installed=rest, barred=frozenset({A.model}))
+    models = {A.model: ModelRule(allowed_nodes=("gpu-1",))}
+    decision = decide(fleet([node(1), away], [lane(counts={1: 3})], models=models))
+    assert (decision.grants, [(it.node_id, it.plan.variant) for it in decision.plans]) == ([], [(1, A)])
+    decision = decide(fleet([node(1, A), away], [lane(counts={1: 3})], models=models))
+    assert {grant.node_id for grant in decision.grants} == {1}

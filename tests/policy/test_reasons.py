@@ -202,3 +202,33 @@ def test_words_of_a_lane_that_waits_for_a_larger_context_name_the_model() -> Non
     assert one(at, lane=large).words.startswith("a:1b with a context of 16384 is on no node")
     loading = node(1, plan=plan(Variant(model=A.model, num_ctx=4 * CTX), loading_since=ago(1)))
     assert one(loading, lane=large).code == Waits.LOADING
+
+
+KEPT = {A.model: ModelRule(allowed_nodes=("gpu-1", "fast"))}
+
+
+def barred(id: int, **fields: Any) -> NodeView:
+    return node(id, **{"installed": frozenset(), "barred": frozenset({A.model}), **fields})
+
+
+def test_a_model_that_is_kept_to_nodes_that_are_away_says_so() -> None:
+    found = one(OFFLINE, barred(2), models=KEPT)
+    assert found.code == Waits.NODE_UNAVAILABLE
+    assert found.words == "gpu-1 offline since 14:02 UTC: connection refused; a:1b is kept to gpu-1 or fast"
+
+
+def test_a_model_that_is_kept_to_nodes_that_have_not_pulled_it_says_which() -> None:
+    found = one(
+        node(1, installed=frozenset()), node(3, installed=frozenset(), labels=("fast",)), barred(2), models=KEPT
+    )
+    assert (found.code, found.words) == (Waits.NOT_PULLED, "a:1b is kept to gpu-1 or gpu-3, where it is not pulled")
+
+
+def test_a_model_that_is_kept_to_nodes_that_are_not_there_says_so() -> None:
+    found = one(barred(2), models=KEPT)
+    assert found.words == "a:1b is kept to gpu-1 or fast, and there is no such node"
+
+
+def test_a_task_for_a_node_that_may_not_run_its_model_says_so() -> None:
+    found = one(node(1, A), barred(2), lane=lane(agent=5, node=2), models=KEPT)
+    assert found.words == "Only gpu-2 may run it, and a:1b is kept to gpu-1 or fast"
