@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from orchestration import events, queries, queue
 from orchestration.engine import errand_grants
+from orchestration.engine.catalogue import Librarian
 from orchestration.engine.lessons import Lessons, move_log, read_lessons
 from orchestration.engine.loader import Loader
 from orchestration.engine.monitor import Monitor
@@ -132,6 +133,7 @@ class Scheduler:
         helpers = [
             threading.Thread(target=self._vital, args=(Monitor(self._stop, self._leads).run,), name="monitor"),
             threading.Thread(target=self._vital, args=(self._loader.run,), name="loader"),
+            threading.Thread(target=self._vital, args=(Librarian(self._stop, self._leads).run,), name="librarian"),
             threading.Thread(target=self._vital, args=(self._sample,), name="sample"),
             threading.Thread(target=self._vital, args=(self._study,), name="lessons"),
         ]
