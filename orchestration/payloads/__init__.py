@@ -22,7 +22,7 @@ from orchestration.payloads.fleet import (
 )
 from orchestration.payloads.load import LoadSample, ModelLoad, NodeLoad, ResidentModel, Totals
 from orchestration.payloads.pauses import PausePayload
-from orchestration.payloads.presets import DefaultsPayload, PresetPayload, fleet_defaults, preset
+from orchestration.payloads.presets import DefaultsPayload, InForce, PresetPayload, fleet_defaults, preset
 from orchestration.payloads.runs import RunPayload, run, run_status
 from orchestration.payloads.tasks import (
     PUBLIC_STATUS,
@@ -47,6 +47,7 @@ __all__ = [
     "AuditPayload",
     "DefaultsPayload",
     "DocumentPayload",
+    "InForce",
     "LoadPlanPayload",
     "LoadSample",
     "Metrics",

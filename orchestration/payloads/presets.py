@@ -29,6 +29,15 @@ class DefaultsPayload(TypedDict):
     keep_alive_seconds: float | None
 
 
+class InForce(TypedDict):
+    """A value that holds, as the node is told it, and who decided it. ``name``: an Ollama option, think, format,
+    timeout_seconds or keep_alive_seconds."""
+
+    name: str
+    value: Any
+    origin: str
+
+
 def preset(row: Preset) -> PresetPayload:
     return PresetPayload(
         id=row.pk,

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 from orchestration.models import Task
 from orchestration.payloads.attempts import AttemptPayload
 from orchestration.payloads.base import iso, owner_name, stamp
+from orchestration.payloads.presets import InForce
 from orchestration.payloads.waiting import Wait, WaitingPayload
 from orchestration.policy.states import Phase, TaskStatus
 
@@ -132,9 +133,11 @@ class TaskPayload(TypedDict):
     skipped_because: str | None
     routing_reason: str | None
     fallbacks: list[str]
+    preset: str | None
     passages: list[Any]
     passages_note: str | None
     attempt_list: NotRequired[list[AttemptPayload]]
+    in_force: NotRequired[list[InForce]]
 
 
 class ResultPayload(TypedDict):
@@ -295,6 +298,7 @@ def task_payload(task: Task, *, progress: Progress | None = None, wait: Wait | N
         skipped_because=task.skipped_because or None,
         routing_reason=task.routing_reason or None,
         fallbacks=task.fallbacks,
+        preset=task.preset or None,
         passages=task.passages,
         passages_note=task.passages_note or None,
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+USUAL = "as the model does"
 SETTINGS = "settings"
 FLEET = "fleet defaults"
 TASK = "task"

@@ -4,15 +4,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from orchestration.models import ModelConfig, NodeModel
-from orchestration.policy.effective import KEEP_ALIVE, Found, effective, unthinking
+from orchestration.models import ModelConfig, NodeModel, Task
+from orchestration.policy.effective import KEEP_ALIVE, OTHERS, SETTINGS, TASK, Found, effective, unthinking
 from orchestration.policy.options import OPTIONS, RUNNER_OPTIONS
 from orchestration.queries.levels import Levels
 
 FOREVER_SECONDS = 3650 * 86_400.0
 """Any longer wish means this: there are numbers of seconds that no timedelta holds."""
+
+
+def span(seconds: float) -> timedelta:
+    return timedelta(seconds=min(FOREVER_SECONDS, seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +104,24 @@ def _look_up(node_id: int, model_name: str, levels: Levels) -> ModelFacts:
 
 def of_model(config: ModelConfig | None, name: str, levels: Levels, *, thinks: bool) -> dict[str, Found]:
     """What holds for a model before agents and tasks have their say."""
-    above = [levels.settings, levels.fleet, levels.model(config, name)]
+    above = [levels.usual, levels.settings, levels.fleet, levels.model(config, name)]
     return effective(above if thinks else [unthinking(level) for level in above])
+
+
+def in_force(task: Task, of_model: Mapping[str, Found], num_ctx: int) -> dict[str, Found]:
+    """What the node is asked with, and who decided it: what is frozen in the task, over what holds for its model now.
+
+    A task's keep-alive lengthens how long the model stays and never shortens it.
+    """
+    said = {**of_model, **{name: Found(value, task.origins.get(name, TASK)) for name, value in _frozen(task)}}
+    said["num_ctx"] = Found(num_ctx, task.origins.get("num_ctx", SETTINGS))
+    said[KEEP_ALIVE] = max(of_model[KEEP_ALIVE], said[KEEP_ALIVE], key=lambda it: float(it.value))
+    return said
+
+
+def _frozen(task: Task) -> Iterator[tuple[str, Any]]:
+    yield from task.options.items()
+    for name in OTHERS:
+        value = getattr(task, name)
+        if value is not None:
+            yield name, value

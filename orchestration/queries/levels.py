@@ -11,7 +11,7 @@ from django.conf import settings
 from orchestration.errors import InvalidInput
 from orchestration.models import Agent, FleetDefaults, ModelConfig, Preset
 from orchestration.policy.agent_kinds import manner
-from orchestration.policy.effective import FLEET, SETTINGS, TASK, Level, PresetValues, of_agent, of_model
+from orchestration.policy.effective import FLEET, SETTINGS, TASK, USUAL, Level, PresetValues, of_agent, of_model
 from orchestration.policy.presets import BUILT_IN
 
 DEFAULTS_KEY = 1
@@ -50,6 +50,9 @@ class Levels:
             hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(self.presets))}."
             raise InvalidInput(f"There is no preset {name[:80]}. {hint}", field="preset", choices=sorted(self.presets))
         return found
+
+    usual = Level(origin=USUAL, think=True)
+    """Models that can think do, unless they are told otherwise; it is said aloud where nobody does."""
 
     @cached_property
     def settings(self) -> Level:

@@ -14,6 +14,7 @@ from orchestration.errors import InvalidInput, NotFound
 from orchestration.models import Run, Task
 from orchestration.payloads import PUBLIC_STATUS, Progress, RunPayload, TaskPayload, TaskRow
 from orchestration.policy.states import UNFINISHED, Priority, RunKind, TaskStatus
+from orchestration.queries import in_force
 from orchestration.queries.filters import STATUSES, TaskFilter
 from orchestration.queries.ids import id_of
 from orchestration.queries.waiting import waits
@@ -153,6 +154,7 @@ def task_detail(task_id: int) -> TaskPayload:
     progress = _progress([task])
     detail = payloads.task_payload(task, progress=progress.get(task_id), wait=waits([task]).get(task_id))
     detail["attempt_list"] = [payloads.attempt(attempt) for attempt in task.attempts.all()]
+    detail["in_force"] = in_force.of_task(task)
     return detail
 
 

@@ -1,15 +1,15 @@
 """What a worker is handed for one attempt: the frozen task, merged with what is decided about its model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from orchestration.models import Attempt, Node, Task
-from orchestration.policy.effective import KEEP_ALIVE, OTHERS, SETTINGS, TASK, Found
+from orchestration.policy.effective import KEEP_ALIVE
 from orchestration.policy.options import OPTIONS
 from orchestration.policy.passages import asked, asked_in_chat, read
-from orchestration.queries.facts import FOREVER_SECONDS, ModelFacts, model_facts
+from orchestration.queries.facts import FOREVER_SECONDS, in_force, model_facts, span
 
 LONGEST = timedelta(seconds=FOREVER_SECONDS)
 
@@ -54,7 +54,7 @@ class AttemptWork:
 
 def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
     facts = model_facts(node.pk, attempt.model_name)
-    said = in_force(task, facts, attempt.num_ctx)
+    said = in_force(task, facts.said, attempt.num_ctx)
     return AttemptWork(
         attempt_id=attempt.pk,
         task_id=task.pk,
@@ -78,8 +78,8 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         format=task.format,
         tools=task.tools,
         think=said["think"].value if "think" in said else None,
-        keep_alive=_span(said[KEEP_ALIVE].value),
-        timeout=_span(said["timeout_seconds"].value) if "timeout_seconds" in said else None,
+        keep_alive=span(said[KEEP_ALIVE].value),
+        timeout=span(said["timeout_seconds"].value) if "timeout_seconds" in said else None,
         origins={name: found.origin for name, found in said.items()},
         digest=facts.digest,
         agent_name=task.agent_name,
@@ -87,29 +87,6 @@ def work_of(attempt: Attempt, task: Task, node: Node) -> AttemptWork:
         parameters=task.parameters,
         headers=node.sealed_headers,
     )
-
-
-def in_force(task: Task, facts: ModelFacts, num_ctx: int) -> dict[str, Found]:
-    """What the node is asked with, and who decided it: what is frozen in the task, over what holds for its model now.
-
-    A task's keep-alive lengthens how long the model stays and never shortens it.
-    """
-    said = {**facts.said, **{name: Found(value, task.origins.get(name, TASK)) for name, value in _frozen(task)}}
-    said["num_ctx"] = Found(num_ctx, task.origins.get("num_ctx", SETTINGS))
-    said[KEEP_ALIVE] = max(facts.said[KEEP_ALIVE], said[KEEP_ALIVE], key=lambda it: float(it.value))
-    return said
-
-
-def _frozen(task: Task) -> Iterator[tuple[str, Any]]:
-    yield from task.options.items()
-    for name in OTHERS:
-        value = getattr(task, name)
-        if value is not None:
-            yield name, value
-
-
-def _span(seconds: float) -> timedelta:
-    return timedelta(seconds=min(LONGEST.total_seconds(), seconds))
 
 
 def _messages(task: Task) -> list[dict[str, Any]]:
