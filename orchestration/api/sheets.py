@@ -1,10 +1,11 @@
-"""Comparisons and benchmarks as files that people read and pass on: Markdown and CSV."""
+"""Comparisons, benchmarks and usage as files that people read and pass on: Markdown and CSV."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestration.payloads.benchmarks import BenchmarkCell, BenchmarkPayload, BenchmarkReport, SpreadPayload
 from orchestration.payloads.comparisons import AnswerFigures, ComparedAnswer, Comparison
+from orchestration.payloads.statistics import UsageList, UsagePayload, UserUsage
 from orchestration.policy.sheets import csv_lines
 
 DASH = "—"
@@ -166,6 +167,25 @@ def _answer_line(answer: ComparedAnswer) -> tuple[Any, ...]:
         _number(figures["output_tokens"], "{}"),
         votes,
     )
+
+
+def usage_csv(found: UsageList) -> str:
+    """A row for each user and agent."""
+    names = list(found["usage"][0]) if found["usage"] else ["user", "agent", *found["total"]]
+    return _csv(names, [list(row.values()) for row in found["usage"]])
+
+
+def usage_markdown(found: UsageList) -> str:
+    heads = ("User", "Agent", "Completed", "Failed", "GPU seconds", "Tokens in", "Tokens out")
+    total = found["total"]
+    rows = [(row["user"], row["agent"], *_used(row)) for row in found["usage"]]
+    title = f"# Usage from {found['first_day']} to {found['last_day']} (UTC)"
+    return f"{title}\n\n{_table(heads, [*rows, ('**all**', '', *_used(total))])}\n"
+
+
+def _used(row: UsagePayload | UserUsage) -> tuple[Any, ...]:
+    gpu = f"{row['gpu_seconds']:.1f}"
+    return row["completed"], row["failed"], gpu, row["prompt_tokens"], row["output_tokens"]
 
 
 def _number(value: float | None, form: str) -> str:

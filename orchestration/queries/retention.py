@@ -12,7 +12,7 @@ from django.db.models import BigIntegerField, Count, Exists, F, Func, Max, Min, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from orchestration.errors import NotFound
+from orchestration.errors import InvalidInput, NotFound
 from orchestration.models import Attempt, CleanUp, Collection, FolderSink, RetentionRule, Task
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.payloads import iso
@@ -109,8 +109,15 @@ def planned(found: Selection) -> Removal:
     return removal
 
 
+def check_moment(as_of: datetime) -> None:
+    """The longest rule must not lead to a time before all days."""
+    if not 1970 <= as_of.year <= 9000:
+        raise InvalidInput("as_of is a moment between the years 1970 and 9000.", field="as_of")
+
+
 def dry_run(as_of: datetime) -> PlanPayload:
     """What a clean-up as of then would remove, by the rules in force. To the millisecond, as moments are told."""
+    check_moment(as_of)
     as_of = as_of.replace(microsecond=as_of.microsecond // 1000 * 1000)
     among = rules()
     return shapes.plan(among, as_of, planned(selection(among, as_of)))

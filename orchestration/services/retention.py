@@ -82,6 +82,7 @@ def ask_clean_up(*, actor: Actor, as_of: datetime | None = None, expected: int |
     """
     require(actor, Action.CLEAN_UP)
     now = timezone.now()
+    queries.check_moment(as_of or now)
     if as_of is not None and as_of > now:
         raise InvalidInput("A clean-up cannot be as of a moment to come.", field="as_of")
     if CleanUp.objects.filter(ended_at=None).exists():
