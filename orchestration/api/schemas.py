@@ -12,7 +12,6 @@ from orchestration.api.bodies import Body
 from orchestration.payloads import (
     AgentPayload,
     ModelConfigPayload,
-    NodePayload,
     PausePayload,
     RunPayload,
     TaskRow,
@@ -200,23 +199,6 @@ class AgentNew(AgentChanges):
     name: Annotated[str, Field(max_length=80)]
 
 
-class NodeChanges(Body):
-    """Fields that are not sent stay as they are."""
-
-    name: Annotated[str, Field(max_length=60)] = ""
-    base_url: Annotated[str, Field(max_length=300)] = ""
-    enabled: bool = True
-    slots_per_model: Annotated[int, Field(ge=1, le=1000)] = settings.DROVER_SLOTS_PER_MODEL
-    vram_bytes: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    verify_tls: bool = True
-    labels: Tags = []
-
-
-class NodeNew(NodeChanges):
-    name: Annotated[str, Field(max_length=60)]
-    base_url: Annotated[str, Field(max_length=300)]
-
-
 class ModelConfigChanges(Body):
     """Fields that are not sent stay as they are."""
 
@@ -266,11 +248,6 @@ class RunList(TypedDict):
     next_cursor: str | None
 
 
-class NodeList(TypedDict):
-    nodes: list[NodePayload]
-    next_cursor: str | None
-
-
 class ModelConfigList(TypedDict):
     model_configs: list[ModelConfigPayload]
     next_cursor: str | None
@@ -300,17 +277,3 @@ class CancelledRun(TypedDict):
     id: int
     cancelled: int
     status: str
-
-
-class CheckAnswer(TypedDict):
-    """``ok`` is null for a check that was not made because one before it failed."""
-
-    name: str
-    ok: bool | None
-    message: str
-    fix: str
-
-
-class NodeReport(TypedDict):
-    ok: bool
-    checks: list[CheckAnswer]

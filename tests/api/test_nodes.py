@@ -175,3 +175,111 @@ def test_a_node_that_does_not_answer_fails_with_the_cause_and_the_fix(
     assert failed["message"]
     assert failed["fix"]
     assert answer["checks"][-1]["ok"] is None
+
+
+# Headers and credentials ----------------------------------------------------------------------------------------------
+
+TOKEN = "tok-77aa88bb99cc"
+
+
+def test_credentials_go_in_and_only_their_names_come_out(alice_api: ApiClient) -> None:
+    sent = {**GPU, "credentials": {"type": "bearer", "token": TOKEN}, "headers": {"X-Team": "blue"}}
+    answer = alice_api.post("nodes", sent)
+    assert answer.status_code == 201
+    assert (answer.json()["header_names"], answer.json()["has_credentials"]) == (["authorization", "x-team"], True)
+    changed = alice_api.put(f"nodes/{answer.json()['id']}", {"credentials": None})
+    assert changed.json()["header_names"] == ["x-team"]
+    assert TOKEN not in answer.content.decode() + changed.content.decode()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"credentials": {"type": "bearer", "token": f"{TOKEN} {TOKEN}"}},
+        {"credentials": {"type": "bearer", "token": TOKEN, "user": "x"}},
+        {"credentials": {"type": "bearer", "tokn": TOKEN}},
+        {"credentials": {"type": "magic", "token": TOKEN}},
+        {"credentials": TOKEN},
+        {"headers": {"Host": TOKEN}},
+        {"headers": {"X-A": f"{TOKEN}\n"}, "base_url": "http://x y"},
+        {"headers": {"X-A": f"{TOKEN}\0"}},
+        {"headers": {"X-A": TOKEN * 1000}},
+        {"headers": [TOKEN]},
+        {"headers": {f"x-{n}": TOKEN for n in range(21)}},
+    ],
+)
+def test_a_refusal_does_not_repeat_a_secret(alice_api: ApiClient, fields: dict[str, Any]) -> None:
+    answer = alice_api.post("nodes", {**GPU, **fields})
+    assert answer.status_code == 400, answer.content
+    assert TOKEN not in answer.content.decode()
+    assert not Node.objects.exists()
+
+
+# Rests, reports, search -----------------------------------------------------------------------------------------------
+
+
+def test_a_rest_has_a_note_and_an_end(alice_api: ApiClient, node: Node) -> None:
+    until = (timezone.now() + timedelta(hours=1)).isoformat()
+    answer = alice_api.post("nodes/gpu-a/drain", {"note": "new card", "until": until}).json()
+    assert (answer["drain_note"], answer["drained_by"], answer["status"]) == ("new card", "alice", "draining")
+    assert answer["drain_until"][:16] == (timezone.now() + timedelta(hours=1)).isoformat()[:16]
+    assert alice_api.post("nodes/gpu-a/resume").json()["drain_until"] is None
+
+
+@pytest.mark.parametrize("until", ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00", "soon"])
+def test_a_rest_ends_in_the_future_and_with_a_time_zone(alice_api: ApiClient, node: Node, until: str) -> None:
+    refusal(alice_api.post("nodes/gpu-a/drain", {"until": until}), 400, "invalid_input")
+    node.refresh_from_db()
+    assert not node.draining
+
+
+def test_everybody_reads_a_nodes_report(carol_api: ApiClient, node: Node) -> None:
+    answer = carol_api.get("nodes/gpu-a/report?hours=1")
+    assert answer.status_code == 200
+    assert answer.json()["timeline"]["spans"][0]["health"] == "unknown"
+    assert {hint["kind"] for hint in answer.json()["hints"]} == {"memory", "disk"}
+    refusal(carol_api.get("nodes/gpu-a/report?hours=9000"), 400, "invalid_input")
+
+
+def test_versions_are_compared(carol_api: ApiClient, make_node: Any) -> None:
+    make_node("a", ollama_version="0.30.2")
+    make_node("b", ollama_version="0.9.0")
+    answer = carol_api.get("versions").json()
+    assert (answer["oldest"], answer["newest"], answer["behind"][0]["node"]) == ("0.9.0", "0.30.2", "b")
+
+
+def test_a_search_finds_servers_and_says_which_are_nodes(
+    alice_api: ApiClient, make_simulator: Any, make_node: Any
+) -> None:
+    herd = make_simulator([NodeSpec(models=("llama3.2:latest",)), NodeSpec()])
+    one, other = herd.nodes
+    make_node("mine", base_url=one.url)
+    ports = [int(handle.url.rpartition(":")[2]) for handle in (one, other)]
+    answer = alice_api.post("nodes/discover", {"subnets": ["127.0.0.1"], "ports": ports}).json()
+    assert [(server["base_url"], server["node"]) for server in answer["servers"]] == [
+        (one.url, "mine"),
+        (other.url, None),
+    ]
+    assert (answer["asked"], answer["complete"]) == (2, True)
+    assert Node.objects.count() == 1
+
+
+@pytest.mark.parametrize("subnets", [["8.8.8.0/24"], [], ["10.0.0.0/8"], ["nonsense"]])
+def test_a_search_in_other_networks_is_refused(alice_api: ApiClient, subnets: list[str]) -> None:
+    refusal(alice_api.post("nodes/discover", {"subnets": subnets}), 400, "invalid_input")
+
+
+def test_a_server_is_examined_before_it_is_added(alice_api: ApiClient, make_simulator: Any) -> None:
+    herd = make_simulator([NodeSpec(speed=50, models=("llama3.2:latest",))])
+    body = {"base_url": herd.nodes[0].url, "credentials": {"type": "bearer", "token": TOKEN}}
+    answer = alice_api.post("nodes/probe", body).json()
+    assert answer["ok"]
+    assert len(answer["checks"]) == 6
+    assert not Node.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("nodes/probe", {"base_url": "10.0.0.1"}), ("nodes/discover", {"subnets": ["127.0.0.1"]})]
+)
+def test_examining_and_searching_are_for_maintainers(bob_api: ApiClient, path: str, body: dict[str, Any]) -> None:
+    refusal(bob_api.post(path, body), 403, "not_allowed")

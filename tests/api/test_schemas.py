@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestration.api.schemas import AgentChanges, AgentNew, NodeChanges, SubmitBody, TaskIn
+from orchestration.api.node_schemas import NodeChanges
+from orchestration.api.schemas import AgentChanges, AgentNew, SubmitBody, TaskIn
 
 
 def problems(shape: Any, **fields: Any) -> list[str]:
