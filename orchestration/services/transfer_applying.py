@@ -116,7 +116,7 @@ class Applying:
             except NotAllowed:
                 raise
             except DroverError as error:
-                found = dict(blamed(error))
+                found = {_inside(place, fields): message for place, message in blamed(error)}
             for place, message in found.items():
                 self._note(".".join((item.path, *place)), message)
             if not [place for place in found if self._mended(fields, place, section)]:
@@ -157,6 +157,13 @@ def blamed(error: DroverError) -> Iterator[tuple[Place, str]]:
     else:
         field = str(detail.get("field", ""))
         yield ((field,) if field else ()), error.message
+
+
+def _inside(place: Place, fields: Fields) -> Place:
+    """Services name options without saying that they are options."""
+    options = fields.get("options")
+    is_option = len(place) == 1 and isinstance(options, Mapping) and place[0] in options and place[0] not in fields
+    return ("options", *place) if is_option else place
 
 
 def _left_out(fields: Fields, name: str, entry: str) -> bool:

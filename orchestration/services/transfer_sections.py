@@ -13,12 +13,13 @@ from django.db import models
 from django.db.models import F
 
 from orchestration.errors import InvalidInput
-from orchestration.models import Agent, ModelConfig, Node, RetentionRule, WorkflowVersion
+from orchestration.models import Agent, FleetDefaults, ModelConfig, Node, Preset, RetentionRule, WorkflowVersion
 from orchestration.permissions import Actor
+from orchestration.policy.presets import BUILT_IN
 from orchestration.policy.retention import problem
 from orchestration.policy.routing import full_name
 from orchestration.policy.transfer import FORMAT, VERSION, Column, Document, Fields, Kind, Shape
-from orchestration.services import agents, model_configs, nodes, retention, workflows
+from orchestration.services import agents, defaults, model_configs, nodes, presets, retention, workflows
 
 Row = tuple[int, Fields]
 """The key of a row, and its fields as the document has them."""
@@ -80,6 +81,41 @@ def read_rows(table: type[models.Model], columns: Sequence[Column]) -> Iterator[
     names = [column.name for column in columns]
     for pk, *values in table._default_manager.order_by().values_list("pk", *names):
         yield pk, dict(zip(names, values, strict=True))
+
+
+def _presets() -> Section:
+    columns = columns_of(Preset, presets.FIELDS)
+    return Section(
+        shape=Shape(name="presets", noun="preset", columns=columns),
+        rows=lambda: read_rows(Preset, columns),
+        create=lambda actor, fields: presets.create(actor=actor, **fields),
+        update=lambda actor, pk, fields: presets.update(actor=actor, preset_id=pk, **fields),
+        delete=lambda actor, pk: presets.delete(actor=actor, preset_id=pk),
+        kept=frozenset(BUILT_IN),
+        samples={"name": "sample {n}"},
+        removed_last=True,
+    )
+
+
+def _fleet_defaults() -> Section:
+    columns = columns_of(FleetDefaults, defaults.FIELDS)
+    names = [column.name for column in columns]
+
+    def rows() -> Iterable[Row]:
+        return list(read_rows(FleetDefaults, columns)) or [
+            (0, {name: getattr(FleetDefaults(), name) for name in names})
+        ]
+
+    def update(actor: Actor, _: int, fields: Fields) -> None:
+        defaults.update(actor=actor, **fields)
+
+    return Section(
+        shape=Shape(name="fleet_defaults", noun="defaults", columns=columns, single=True, whole="the fleet"),
+        rows=rows,
+        create=lambda actor, fields: update(actor, 0, fields),
+        update=update,
+        delete=lambda actor, pk: None,
+    )
 
 
 def _nodes() -> Section:
@@ -188,10 +224,17 @@ def _without_agent(fields: Fields) -> Fields:
 
 
 def sections() -> list[Section]:
-    return [_nodes(), _model_configs(), _agents(), _workflows(), _retention()]
+    return [_presets(), _fleet_defaults(), _nodes(), _model_configs(), _agents(), _workflows(), _retention()]
 
 
 def blank(wanted: Iterable[Shape]) -> Document:
     """These sections as they are in a new Drover."""
-    fresh: Document = {"agents": [{"name": agents.DEFAULT, **agents.OF_DEFAULT}]}
+    built_in = [
+        {"name": name, "description": preset.about, "options": dict(preset.options), "think": preset.think}
+        for name, preset in BUILT_IN.items()
+    ]
+    fresh: Document = {
+        "presets": built_in,
+        "agents": [{"name": agents.DEFAULT, **agents.OF_DEFAULT}],
+    }
     return {FORMAT: VERSION, **{shape.name: fresh.get(shape.name, {} if shape.single else []) for shape in wanted}}

@@ -6,10 +6,20 @@ from typing import Any
 import pytest
 
 from orchestration.errors import Conflict, InvalidConfig, InvalidInput, NotAllowed
-from orchestration.models import Agent, AuditEntry, ModelConfig, Node, RetentionRule, Task, Workflow
+from orchestration.models import Agent, AuditEntry, ModelConfig, Node, Preset, RetentionRule, Task, Workflow
 from orchestration.permissions import Actor, Role
 from orchestration.policy.transfer import parse, written
-from orchestration.services import agents, model_configs, nodes, retention, tasks, transfer, workflows
+from orchestration.services import (
+    agents,
+    defaults,
+    model_configs,
+    nodes,
+    presets,
+    retention,
+    tasks,
+    transfer,
+    workflows,
+)
 from orchestration.services.specs import TaskSpec
 from orchestration.services.transfer import Mode
 
@@ -28,6 +38,10 @@ DEFINITION = {
 @pytest.fixture
 def team(as_alice: Actor) -> Actor:
     """A configuration with something in every section."""
+    presets.ensure_built_in()
+    presets.create(actor=as_alice, name="terse", options={"num_predict": 50}, think=False)
+    presets.update(actor=as_alice, preset_id=Preset.objects.get(name="fast").pk, description="Our own words.")
+    defaults.update(actor=as_alice, preset="terse", default_model="llama3.2", options={"seed": 1}, timeout_seconds=90)
     nodes.create(
         actor=as_alice, name="gpu-a", base_url="http://gpu-a.test:11434", labels=["big"], vram_bytes=24 * 10**9
     )
@@ -45,6 +59,7 @@ def team(as_alice: Actor) -> Actor:
         options={"temperature": 0.3},
         answer_schema=schema,
         timeout_seconds=60,
+        preset="terse",
         think="low",
     )
     workflows.create(actor=as_alice, definition=DEFINITION)
@@ -59,6 +74,13 @@ def text_of(actor: Actor, *, yaml: bool = False) -> str:
 
 def change_everything(actor: Actor) -> None:
     """No object is as it was: each is changed, removed, or joined by others."""
+    defaults.update(actor=actor, preset="", default_model="", options={}, timeout_seconds=None, think="high")
+    agents.update(actor=actor, agent_id=Agent.objects.get(name="writer").pk, preset="fast")
+    presets.delete(actor=actor, preset_id=Preset.objects.get(name="terse").pk)
+    for preset in Preset.objects.all():
+        presets.update(actor=actor, preset_id=preset.pk, description="x", options={"seed": 7}, think=True)
+    presets.create(actor=actor, name="new")
+    agents.create(actor=actor, name="of new", preset="new")
     first, second = Node.objects.order_by("name")
     nodes.update(actor=actor, node_id=first.pk, name="gpu-x", labels=[], slots_per_model=9, enabled=False)
     nodes.update(actor=actor, node_id=second.pk, verify_tls=False, vram_bytes=5)
@@ -94,7 +116,7 @@ def test_everything_changed_and_imported_is_as_it_was_byte_for_byte(yaml: bool, 
 
 def test_it_comes_back_from_nothing_as_well(team: Actor) -> None:
     before = text_of(team)
-    transfer.reset(actor=team, names=["nodes", "agents", "workflows", "model_configs", "retention"])
+    transfer.reset(actor=team, names=[shape.name for shape in transfer.shapes()])
     assert not Node.objects.exists()
     assert list(Agent.objects.values_list("name", "max_concurrent_tasks")) == [("default", 100)]
     assert not Workflow.objects.exists()
@@ -106,7 +128,7 @@ def test_it_comes_back_from_nothing_as_well(team: Actor) -> None:
 def test_the_same_once_more_changes_nothing_and_leaves_no_trace(team: Actor) -> None:
     entries = AuditEntry.objects.count()
     outcome = transfer.import_(actor=team, data=transfer.export(actor=team), mode=Mode.REPLACE)
-    assert (outcome.changes, outcome.unchanged) == ([], 8)
+    assert (outcome.changes, outcome.unchanged) == ([], 15)
     assert AuditEntry.objects.count() == entries
 
 
@@ -124,6 +146,8 @@ def test_one_bad_field_changes_nothing_and_every_problem_is_named(team: Actor) -
     document["nodes"].append({"name": "7", "vram_bytes": "much"})
     document["model_configs"].append({"model_name": "qwen3:8b", "retry_on": ["odd"], "priority": 10**20})
     document["workflows"][0]["steps"][1]["type"] = "dance"
+    document["presets"].append({"name": "p", "options": {"num_gpu": 1, "top_k": -1, "what": 2}, "think": "much"})
+    document["fleet_defaults"] |= {"preset": "nothing", "keep_alive_seconds": -1, "options": {"seed": "x"}}
     document["retention"].append({"agent": "nobody", "text_days": 0})
     with pytest.raises(InvalidConfig) as refusal:
         transfer.import_(actor=team, data=document, mode=Mode.REPLACE)
@@ -142,6 +166,13 @@ def test_one_bad_field_changes_nothing_and_every_problem_is_named(team: Actor) -
         "model_configs[1].retry_on",
         "model_configs[1].priority",
         "workflows[0].steps[1].type",
+        "presets[6].options.num_gpu",
+        "presets[6].options.top_k",
+        "presets[6].options.what",
+        "presets[6].think",
+        "fleet_defaults.preset",
+        "fleet_defaults.keep_alive_seconds",
+        "fleet_defaults.options.seed",
         "retention[2].agent",
         "retention[2].text_days",
     }
@@ -318,9 +349,15 @@ def test_each_object_is_audited_and_the_import_as_a_whole(team: Actor) -> None:
 
 
 def test_a_reset_is_tried_first_and_touches_only_what_is_named(team: Actor) -> None:
+    with pytest.raises(InvalidConfig, match=r"presets: terse cannot go\. terse is used by"):
+        transfer.reset(actor=team, dry_run=True)
+    agents.update(actor=team, agent_id=Agent.objects.get(name="writer").pk, preset="")
     trial = transfer.reset(actor=team, dry_run=True)
     told = [(each.section, each.name, each.manner.value) for each in trial.changes]
     assert told == [
+        ("presets", "fast", "changed"),
+        ("presets", "terse", "removed"),
+        ("fleet_defaults", "the fleet", "changed"),
         ("model_configs", "llama3.2:latest", "removed"),
         ("retention", "all others", "removed"),
         ("retention", "writer", "removed"),
