@@ -73,7 +73,7 @@ class DroverAPI(NinjaAPI):
         patterns, app_name, namespace = super().urls
         routes: list[URLResolver | URLPattern] = []
         names: list[str] = []
-        for pattern in patterns:
+        for pattern in sorted(patterns, key=_takes_the_rest):
             if not isinstance(pattern, URLPattern) or not (route := str(pattern.pattern)):
                 continue
             names.append(route.split("/")[0])
@@ -82,6 +82,11 @@ class DroverAPI(NinjaAPI):
         routes.append(path("", index, name="api-root"))
         routes.append(re_path("", _no_such_route(sorted(set(names)))))
         return routes, app_name, namespace
+
+
+def _takes_the_rest(pattern: object) -> bool:
+    """A route that ends with a name of any shape is tried after those that say what follows such a name."""
+    return isinstance(pattern, URLPattern) and str(pattern.pattern).endswith("<path:name>")
 
 
 def _answering_in_json(view: View) -> View:

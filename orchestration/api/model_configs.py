@@ -1,9 +1,8 @@
-"""Models and what the team decided about them, over REST."""
+"""What the team decided about models, over REST."""
 
 from django.http import HttpRequest
 from ninja import Router
 from ninja.responses import Status
-from typing_extensions import TypedDict
 
 from orchestration import payloads, queries
 from orchestration.api.auth import actor_of, viewer_of
@@ -19,37 +18,9 @@ from orchestration.api.schemas import (
     laid_flat,
 )
 from orchestration.payloads import ModelConfigPayload
-from orchestration.queries.fleet import KnownModelRow
 from orchestration.services import model_configs as service
 
 router = Router(tags=["models"])
-
-
-class ModelGroup(TypedDict):
-    name: str
-    variants: list[KnownModelRow]
-
-
-class ModelList(TypedDict):
-    models: list[ModelGroup]
-    next_cursor: str | None
-
-
-@router.get("/models", response={200: ModelList, **errors(403)}, summary="Models on the nodes, by base name")
-def list_models(request: HttpRequest, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> ModelList:
-    viewer_of(request)
-    groups: dict[str, list[KnownModelRow]] = {}
-    for model in queries.known_models():
-        groups.setdefault(base_name(model["name"]), []).append(model)
-    named = [ModelGroup(name=name, variants=groups[name]) for name in sorted(groups)]
-    rows, following = page(named, limit=limit, cursor=cursor)
-    return ModelList(models=rows, next_cursor=following)
-
-
-def base_name(name: str) -> str:
-    """Without the tag; a colon before a slash belongs to a host's port."""
-    head, colon, tag = name.rpartition(":")
-    return head if colon and "/" not in tag else name
 
 
 @router.get("/model-configs", response={200: ModelConfigList, **errors(403)}, summary="List model configurations")

@@ -57,6 +57,11 @@ def _redis() -> dict[str, Any]:
     return _check(True, "answers") if queue.answers() else _check(False, "does not answer")
 
 
+def scheduler_leads(now: datetime) -> bool:
+    """Whether what only the leader does will be done."""
+    return RoleLease.objects.filter(role=SCHEDULER_ROLE, until__gte=now).exists()
+
+
 def _scheduler(now: datetime) -> dict[str, Any]:
     leader = RoleLease.objects.filter(role=SCHEDULER_ROLE, until__gte=now).first()
     return _check(True, f"led by {leader.holder}") if leader else _check(False, "no scheduler is running")

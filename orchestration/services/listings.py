@@ -71,6 +71,12 @@ def ask_where_old(*, limits: Limits, now: datetime) -> int:
     return due.update(listing_wanted_at=now, version=F("version") + 1)
 
 
+def ask_at(*, node_ids: Collection[int], now: datetime) -> int:
+    """Of these nodes, for whoever wants to know more of what is on them."""
+    idle = Node.objects.filter(enabled=True, listing_wanted_at=None, pk__in=node_ids)
+    return idle.update(listing_wanted_at=now, version=F("version") + 1)
+
+
 def awaited(*, limits: Limits, now: datetime) -> bool:
     """Whether an expired list is being fetched from a node that may answer."""
     reachable = Node.objects.filter(enabled=True, listing_wanted_at__isnull=False).exclude(health=NodeHealth.UNHEALTHY)

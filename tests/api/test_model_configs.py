@@ -1,12 +1,10 @@
-"""Models and their configuration over REST."""
+"""What was decided about models, over REST."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from orchestration.api.model_configs import base_name
-from orchestration.models import ModelConfig, Node
+from orchestration.models import ModelConfig
 
 from .conftest import ApiClient, refusal
 
@@ -23,29 +21,6 @@ LLAMA = {
     "labels": ["chat"],
     "fallbacks": ["llama2"],
 }
-
-
-def test_models_are_grouped_by_base_name(carol_api: ApiClient, make_node: Callable[..., Node]) -> None:
-    make_node("gpu-a", models=("llama3.2:1b", "llama3.2:latest"), loaded=("llama3.2:1b",))
-    make_node("gpu-b", models=("llama3.2:1b", "codellama:7b"))
-    answer = carol_api.get("models").json()
-    assert [group["name"] for group in answer["models"]] == ["codellama", "llama3.2"]
-    small = answer["models"][1]["variants"][0]
-    assert (small["name"], small["installed_on"], small["loaded_on"]) == ("llama3.2:1b", ["gpu-a", "gpu-b"], ["gpu-a"])
-
-
-@pytest.mark.parametrize(
-    ("name", "base"),
-    [
-        ("llama3.2:latest", "llama3.2"),
-        ("team/model:7b", "team/model"),
-        ("registry:5000/team/model:7b", "registry:5000/team/model"),
-        ("registry:5000/team/model", "registry:5000/team/model"),
-        ("plain", "plain"),
-    ],
-)
-def test_the_base_name_is_what_stands_before_the_tag(name: str, base: str) -> None:
-    assert base_name(name) == base
 
 
 def test_a_configuration_comes_back_as_it_was_sent(alice_api: ApiClient) -> None:
