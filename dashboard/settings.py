@@ -92,6 +92,7 @@ class Environment(BaseSettings):
     drover_extension_call_seconds: float = Field(30, gt=0)
     drover_extension_silence_seconds: float = Field(600, gt=0)
     drover_login_link_seconds: float = Field(900, gt=0)
+    drover_metrics_open: bool = False
     drover_cleanup_hour: int = Field(3, ge=-1, le=23)
     drover_sink_folder: str = ""
 
@@ -218,6 +219,7 @@ DROVER_EXTENSION_SILENCE = timedelta(seconds=env.drover_extension_silence_second
 DROVER_CLEANUP_HOUR = env.drover_cleanup_hour
 DROVER_SINK_FOLDER = Path(env.drover_sink_folder).expanduser().resolve() if env.drover_sink_folder else None
 DROVER_LOGIN_LINK_LIFETIME = timedelta(seconds=env.drover_login_link_seconds)
+DROVER_METRICS_OPEN = env.drover_metrics_open
 
 DEBUG = env.drover_debug
 SECRET_KEY = _secret_key()

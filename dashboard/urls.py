@@ -10,6 +10,7 @@ from dashboard.views import (
     agents,
     batches,
     benchmarks,
+    collections,
     comparisons,
     conversations,
     documents,
@@ -19,6 +20,7 @@ from dashboard.views import (
     models,
     new_task,
     nodes,
+    outputs,
     overview,
     pauses,
     runs,
@@ -27,6 +29,7 @@ from dashboard.views import (
     workflows,
 )
 from orchestration.api import api, documentation, healthz
+from orchestration.api.prometheus import metrics
 
 urlpatterns = [
     path("", overview.index, name="overview"),
@@ -54,6 +57,13 @@ urlpatterns = [
     path("workflows/<int:workflow_id>/run", workflows.run, name="workflow-run"),
     path("workflows/<int:workflow_id>/delete", workflows.delete, name="workflow-delete"),
     path("workflows/<int:workflow_id>/versions/<int:number>/restore", workflows.restore, name="workflow-restore"),
+    path("outputs", outputs.index, name="outputs"),
+    path("outputs/collect", collections.collect, name="collect"),
+    path("outputs/<int:task_id>", outputs.detail, name="output"),
+    path("outputs/<int:task_id>/edit", outputs.edit, name="output-edit"),
+    path("collections/<int:collection_id>/edit", collections.edit, name="collection-edit"),
+    path("collections/<int:collection_id>/delete", collections.delete, name="collection-delete"),
+    path("collections/<int:collection_id>/take-out", collections.take_out, name="collection-take-out"),
     path("documents", documents.index, name="documents"),
     path("documents/upload", documents.upload, name="document-upload"),
     path("documents/<int:document_id>", documents.detail, name="document"),
@@ -105,6 +115,7 @@ urlpatterns = [
     path("logout", LogoutView.as_view(next_page="login"), name="logout"),
     path("favicon.ico", RedirectView.as_view(url="/static/favicon.svg")),
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("api/docs", documentation.page, name="api-docs"),
     path("api/openapi.json", documentation.openapi, name="openapi"),
     path("api/orchestration/", api.urls),

@@ -115,9 +115,11 @@ class Track:
         """Adds these points of another, the first of them to the point ``at``."""
         for name, column in other.columns.items():
             if any(added := column[start:end]):
-                mine, fold = self.column(name), max if name in PEAKS else add
-                until = at + end - start
-                mine[at:until] = array(mine.typecode, map(fold, mine[at:until], added))
+                mine, until = self.column(name), at + end - start
+                there = mine[at:until]
+                if any(there):
+                    added = array(mine.typecode, map(max if name in PEAKS else add, there, added))
+                mine[at:until] = added
 
     def merged(self, factor: int) -> "Track":
         """With points that each stand for ``factor`` of these."""
@@ -129,6 +131,15 @@ class Track:
 
     def packed(self) -> tuple[bytes, bytes]:
         return _pack(self, _HEAD), _pack(self, WAITS)
+
+
+def whole(track: Track) -> dict[str, float | None]:
+    """Of all its points together: what was counted, and the times to the first token."""
+    total = track.total()
+    counts = [total.get(name, 0.0) for name in WAITS]
+    halves = {"first_token_p50_seconds": quantile(counts, 0.5), "first_token_p95_seconds": quantile(counts, 0.95)}
+    rounded = {name: None if value is None else round(value, 4) for name, value in halves.items()}
+    return {**{name: int(total.get(name, 0)) for name in (*COUNTED, "loads")}, **rounded}
 
 
 def _zeros(name: str, size: int) -> "array[float]":

@@ -1,7 +1,7 @@
 """The load history: samples and ended attempts become points of seconds, these of minutes, and these of hours.
 
-Gauges come from samples. Counters are counted in the table of attempts, again and again until ``SETTLED`` has passed, so
-that nothing is lost or doubled by a restart or a late commit; before hours are closed they are compared once more.
+Gauges come from samples. Counters are counted in the table of attempts, again and again until ``SETTLED`` has passed,
+so that nothing is lost or doubled by a restart or a late commit; before hours are closed they are compared once more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -213,15 +213,14 @@ def test_what_is_too_old_goes_and_rows_stay_within_their_bound(node: Node) -> No
 def test_sums_of_every_level_are_those_of_the_attempts_in_whatever_way_they_came(node: Node, gpu_b: Node) -> None:
     chance = random.Random(5)
     starts_at(0)
-    now, due = 0.0, []
+    now = 0.0
     while now < 9000:
         now += chance.choice((3, 10, 10, 40, 400))
-        for _ in range(chance.randrange(4)):
-            due.append((now - chance.uniform(0, 25), chance.choice((node, gpu_b)), chance.choice((MODEL, OTHER))))
+        places = [(chance.choice((node, gpu_b)), chance.choice((MODEL, OTHER))) for _ in range(chance.randrange(4))]
+        due = [(now - chance.uniform(0, 25), *place) for place in places]
         for second, where, model in due:
             if second >= 0:
                 ended_attempt(second, node=where, model=model, status=chance.choice(("completed", "failed", "lost")))
-        due.clear()
         _record(now)
     for where in (node, gpu_b):
         for model in (MODEL, OTHER):
