@@ -99,8 +99,8 @@ def remove_rule(request: HttpRequest, rule_id: int) -> Status[None]:
     summary="Remove what has been kept for long enough, or tell what that is",
 )
 def clean_up(request: HttpRequest, body: CleanUpNew | None = None, dry_run: DryRun = False) -> Status[PlanPayload]:
-    """A dry run is answered at once. A clean-up is done by the process that leads, piece by piece: 202, and from then on
-    ``outputs/cleanup/{id}`` tells. With the dry run's ``as_of`` and count it removes exactly what that has told."""
+    """A dry run is answered at once. A clean-up is done by the process that leads, piece by piece: 202, and
+    ``outputs/cleanup/{id}`` tells the rest. With the dry run's ``as_of`` and count it removes what that has told."""
     asked = body or CleanUpNew()
     if dry_run:
         viewer_of(request)
