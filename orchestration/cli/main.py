@@ -16,6 +16,7 @@ from orchestration.cli.commands import (
     conversations,
     documents,
     fleet,
+    model_actions,
     runs,
     status,
     tasks,
@@ -38,6 +39,7 @@ NOUNS = (
     comparisons,
     benchmarks,
     fleet,
+    model_actions,
     status,
     access,
 )

@@ -28,6 +28,7 @@ WORDS = {
     "loading": "loads the model",
     "prefill": "reads the prompt",
     "generating": "writes",
+    "working": "works",
     "cancelling": "is being cancelled",
 }
 

@@ -89,6 +89,8 @@ class Lines:
             self._out.output(task["output"])
         elif task.get("output"):
             self._out.say(vectors_in_words(task["output"]))
+        elif task.get("message"):
+            self._out.say(line(task["message"]))
 
 
 def vectors_in_words(output: Any) -> str:
@@ -145,7 +147,8 @@ def _run_row(run: Json) -> Table:
 
 def _task_row(task: Json, feed: Feed) -> Table:
     state = feed.state or task.get("state", "")
-    detail = feed.detail or line(task.get("waiting_reason") or task.get("message") or "")
+    told = line(task.get("waiting_reason") or task.get("message") or "")
+    detail = told if told and state == "working" else feed.detail or told
     words = f"  {task['id']} {name_of(task)}"
     return _row(words, task.get("progress", 0), 100, f"{WORDS.get(state, state)}  {detail}", "cyan")
 

@@ -30,7 +30,7 @@ async def pulled(talk: Talk, writer: Writer) -> str:
     before = meter.done
     progress = _Progress(talk, writer, meter)
     try:
-        async with aclosing(talk.client.pull(talk.work.model)) as lines:
+        async with aclosing(talk.client.pull(_spelled(talk))) as lines:
             async for line in lines:
                 progress.take(line)
     except OllamaError as error:
@@ -42,6 +42,11 @@ async def pulled(talk: Talk, writer: Writer) -> str:
     meter.complete()
     await progress.end()
     return _how_it_went(meter, before, time.monotonic() - began)
+
+
+def _spelled(talk: Talk) -> str:
+    typed = talk.work.parameters.get("spelled") or {}
+    return str(typed.get(talk.work.model, talk.work.model))
 
 
 class _Progress:

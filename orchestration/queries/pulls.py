@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from orchestration import events
-from orchestration.models import CatalogueEntry, OllamaModel, Pull
+from orchestration.models import OllamaModel, Pull
 from orchestration.payloads.pulls import PullPayload, pull
-from orchestration.policy.model_names import base_name, near_names, tag_of
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED
+from orchestration.queries import catalogue
 
 SHOWN_AFTER_END = timedelta(minutes=10)
 
@@ -36,18 +36,9 @@ def expected_bytes(name: str) -> int | None:
     """As it is where it is installed, else as the library tells; None where nobody knows."""
     wanted = full_name(name)
     known = OllamaModel.objects.filter(name=wanted, size_bytes__gt=0).values_list("size_bytes", flat=True).first()
-    return known or _in_library(wanted)
+    return known or catalogue.size_of(wanted)
 
 
 def names_like(name: str) -> list[str]:
-    """Names that are known, of which one may have been meant."""
-    known = set(OllamaModel.objects.values_list("name", flat=True))
-    for base, tags in CatalogueEntry.objects.values_list("name", "tags"):
-        known |= {full_name(f"{base}:{each['tag']}") for each in tags if each.get("tag")} or {full_name(base)}
-    return near_names(name, known - {full_name(name)})
-
-
-def _in_library(wanted: str) -> int | None:
-    entry = CatalogueEntry.objects.filter(name=base_name(wanted)).only("tags").first()
-    sizes = {each.get("tag"): each.get("size_bytes") for each in entry.tags} if entry else {}
-    return sizes.get(tag_of(wanted))
+    """Names that can be pulled, of which one may have been meant."""
+    return catalogue.near(name)

@@ -64,7 +64,7 @@ def submit(
         actor=actor,
         type=type,
         places=places_of(type, models, node_ids),
-        parameters=parameters,
+        parameters={**(parameters or {}), "spelled": spelled(models)},
         idempotency_key=idempotency_key,
         request_hash=request_hash,
     ).run
@@ -91,6 +91,12 @@ def places_of(type: ErrandType, models: Sequence[str], node_ids: Sequence[int] |
     return found
 
 
+def spelled(models: Sequence[str]) -> dict[str, str]:
+    """Names as they were typed, where that may matter: other registries tell capitals from small letters."""
+    typed = {full_name(name): name.strip() for name in models}
+    return {full: name for full, name in typed.items() if "/" in full and name.lower() != name}
+
+
 @atomic_again
 def order(
     *,
@@ -101,7 +107,8 @@ def order(
     idempotency_key: str | None = None,
     request_hash: str = "",
 ) -> Order:
-    """An errand that is unfinished already is not doubled. ``parameters``: ``force``, ``num_ctx``, ``destination``.
+    """An errand that is unfinished already is not doubled. ``parameters``: ``force``, ``num_ctx``, ``destination``, and
+    ``spelled``, names as they were typed.
 
     Raises InvalidInput, NotFound, Unprocessable, NoDiskRoom, ModelInUse, TooManyWaiting, and Conflict for an
     idempotency key that was used for something else.
@@ -145,7 +152,9 @@ def _checked_name(name: str) -> str:
 
 
 def _checked_parameters(type: ErrandType, given: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in given.items() if value not in (None, False)}
+    kept = {name: value for name, value in given.items() if value not in (None, False, {})}
+    if type != ErrandType.PULL:
+        kept.pop("spelled", None)
     if type == ErrandType.COPY:
         kept["destination"] = _checked_name(str(kept.get("destination", "")))
     return kept
@@ -180,7 +189,8 @@ def _under_way(lanes: Mapping[Place, Lane]) -> dict[Place, Task]:
     """By place, what is unfinished of the same kind. The lanes are locked, so nobody can begin one meanwhile."""
     places = {lane.pk: place for place, lane in lanes.items()}
     rows = Task.objects.light().select_related("run").filter(lane__in=places, status__in=UNFINISHED)
-    return {places[task.lane_id]: task for task in rows.order_by("-pk")}
+    found = {places[task.lane_id]: task for task in rows.order_by("-pk")}
+    return {place: found[place] for place in lanes if place in found}
 
 
 def _title(type: ErrandType, places: Sequence[Place], nodes: Mapping[int, Node], given: Mapping[str, Any]) -> str:
