@@ -17,6 +17,7 @@ from orchestration.cli.commands import (
     documents,
     fleet,
     model_actions,
+    models,
     runs,
     status,
     tasks,
@@ -40,6 +41,7 @@ NOUNS = (
     benchmarks,
     fleet,
     model_actions,
+    models,
     status,
     access,
 )

@@ -1,4 +1,4 @@
-"""Nodes, models, and what the team decided about models."""
+"""Nodes, and what the team decided about models."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from orchestration.cli.arguments import LIMIT_DEFAULT, Limit, Options, Tags
 from orchestration.cli.client import part
 from orchestration.cli.failures import Misused, WorkFailed
 from orchestration.cli.session import Session, command, listing
-from orchestration.cli.text import line, listed, number, seconds, size
+from orchestration.cli.text import line, listed, seconds
 
 app = typer.Typer()
 nodes = typer.Typer(name="nodes", help="The Ollama servers.")
@@ -98,27 +98,6 @@ def check_node(
         session.out.table(("check", "result", "message", "what mends it"), rows)
     if not report["ok"]:
         raise WorkFailed(f"Node {node} does not answer as it should.")
-
-
-@command(app, "models")
-def list_models(session: Session, limit: Limit = 500) -> None:
-    """Models on the nodes."""
-    answer = session.client.rows("models", "models", limit=limit)
-    if session.out.as_json:
-        session.out.json(answer)
-        return
-    variants = [variant for model in answer["models"] for variant in model["variants"]]
-    columns = ("name", "size", "parameters", "context", "can", "in memory on", "installed on")
-    session.out.table(columns, map(_model_row, variants), empty="There are no models.")
-
-
-def _model_row(model: dict[str, Any]) -> tuple[Any, ...]:
-    places = (listed(model["loaded_on"]), listed(model["installed_on"]))
-    context = number(model["context_length"])
-    return (
-        model["name"], size(model["size_bytes"]), model["parameter_size"], context, listed(model["capabilities"]),
-        *places,
-    )  # fmt: skip
 
 
 @listing(configs)

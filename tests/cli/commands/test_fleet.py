@@ -1,4 +1,4 @@
-"""Nodes, models and what was decided about models, from the command line."""
+"""Nodes and what was decided about models, from the command line."""
 
 NODE = {
     "id": 1,
@@ -60,22 +60,6 @@ def test_a_node_that_does_not_answer_is_a_failure_with_what_mends_it(drover, ser
     assert "Connection\tfailed\trefused\tStart Ollama there." in outcome.stdout
     assert "Version\tnot tried" in outcome.stdout
     assert server.queries("nodes/gpu-a/test") == [{"model": "llama3.2"}]
-
-
-def test_models_are_listed_with_where_they_are(drover, server):
-    variant = {
-        "name": "llama3.2:latest",
-        "size_bytes": 2_000_000_000,
-        "parameter_size": "3.2B",
-        "context_length": 131072,
-        "capabilities": ["completion", "tools"],
-        "loaded_on": ["gpu-a"],
-        "installed_on": ["gpu-a", "gpu-b"],
-    }
-    server.on("GET", "models", {"models": [{"name": "llama3.2", "variants": [variant]}], "next_cursor": None})
-    assert drover("models").stdout.splitlines()[1] == (
-        "llama3.2:latest\t2.0 GB\t3.2B\t131,072\tcompletion, tools\tgpu-a\tgpu-a, gpu-b"
-    )
 
 
 def test_decisions_are_made_anew_or_changed(drover, server):
