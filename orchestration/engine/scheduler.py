@@ -21,6 +21,7 @@ from django.utils import timezone
 from orchestration import events, queries, queue
 from orchestration.engine import errand_grants
 from orchestration.engine.catalogue import Librarian
+from orchestration.engine.housekeeping import Housekeeper
 from orchestration.engine.lessons import Lessons, move_log, read_lessons
 from orchestration.engine.loader import Loader
 from orchestration.engine.monitor import Monitor
@@ -136,6 +137,7 @@ class Scheduler:
             threading.Thread(target=self._vital, args=(Librarian(self._stop, self._leads).run,), name="librarian"),
             threading.Thread(target=self._vital, args=(self._sample,), name="sample"),
             threading.Thread(target=self._vital, args=(self._study,), name="lessons"),
+            threading.Thread(target=self._vital, args=(self._keep_house,), name="housekeeping"),
         ]
         for helper in helpers:
             helper.start()
@@ -221,6 +223,12 @@ class Scheduler:
         while not self._stop.wait(1.0):
             if self._leads.is_set():
                 self._guarded(lambda: events.publish([("load", queries.load_sample(timezone.now()))]))
+
+    def _keep_house(self) -> None:
+        housekeeper = Housekeeper(self._stop, self._leads)
+        while not self._stop.wait(1.0):
+            if self._leads.is_set():
+                self._guarded(housekeeper.look)
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """A database that is away for a moment must not end the process; nothing is half-written."""
