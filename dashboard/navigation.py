@@ -29,6 +29,7 @@ PLACES = (
     Place("runs", "/runs", "Runs", "rows", "r"),
     Place("compare", "/compare", "Compare", "compare", "p"),
     Place("bench", "/bench", "Benchmarks", "bench", "e"),
+    Place("outputs", "/outputs", "Outputs", "outputs", "u"),
     Place("documents", "/documents", "Documents", "tableview", "d"),
     Place("agents", "/agents", "Agents", "agents", "a"),
     Place("nodes", "/nodes", "Models & nodes", "fleet", "m", short="Nodes"),

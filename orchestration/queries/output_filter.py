@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from orchestration.errors import InvalidInput
 from orchestration.models import User
-from orchestration.policy.output_marks import KINDS, LENGTHS, LONGEST, RATINGS, Facts
+from orchestration.policy.output_marks import KINDS, LENGTHS, LONGEST, RATINGS
 from orchestration.policy.terms import Terms, parse
 from orchestration.queries.ids import id_of
 
@@ -95,12 +95,6 @@ class OutputFilter:
         pairs += [("sort", self.sort)] if self.sort else []
         pairs += [(name, at.isoformat()) for name in _TIMES if (at := getattr(self, name))]
         return urlencode([*pairs, *((kind, each) for kind, values in self.kinds.items() for each in sorted(values))])
-
-
-def matches(asked: OutputFilter, facts: Facts, owner: str) -> bool:
-    """The same decision for one answer, words and times aside."""
-    values = {**facts.values, "owner": [owner]}
-    return all(wanted & set(values[kind]) for kind, wanted in asked.kinds.items())
 
 
 def owner_ids(names: frozenset[str]) -> list[str]:

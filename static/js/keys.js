@@ -5,7 +5,7 @@ import {one} from "./dom.js";
 const handlers = new Map();
 const PLACES = {
   o: "/", t: "/tasks", n: "/new", c: "/chat", b: "/batches", w: "/workflows", r: "/runs", p: "/compare", e: "/bench",
-  d: "/documents", a: "/agents", m: "/nodes",
+  u: "/outputs", d: "/documents", a: "/agents", m: "/nodes",
 };
 const SEQUENCE_MS = 1200;
 
