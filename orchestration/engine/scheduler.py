@@ -21,6 +21,7 @@ from django.utils import timezone
 from orchestration import events, queries, queue
 from orchestration.engine import errand_grants
 from orchestration.engine.catalogue import Librarian
+from orchestration.engine.historian import WRITE_SECONDS, Historian
 from orchestration.engine.housekeeping import Housekeeper
 from orchestration.engine.lessons import Lessons, move_log, read_lessons
 from orchestration.engine.loader import Loader
@@ -124,6 +125,7 @@ class Scheduler:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._leads = threading.Event()
         self._loader = Loader(self._stop, self._leads)
+        self._historian = Historian(self._holder)
         self._lessons: Lessons | None = None
         self._cleared_at: datetime | None = None
         self._fault: BaseException | None = None
@@ -136,6 +138,7 @@ class Scheduler:
             threading.Thread(target=self._vital, args=(self._loader.run,), name="loader"),
             threading.Thread(target=self._vital, args=(Librarian(self._stop, self._leads).run,), name="librarian"),
             threading.Thread(target=self._vital, args=(self._sample,), name="sample"),
+            threading.Thread(target=self._vital, args=(self._write_history,), name="history"),
             threading.Thread(target=self._vital, args=(self._study,), name="lessons"),
             threading.Thread(target=self._vital, args=(self._keep_house,), name="housekeeping"),
         ]
@@ -222,7 +225,23 @@ class Scheduler:
     def _sample(self) -> None:
         while not self._stop.wait(1.0):
             if self._leads.is_set():
-                self._guarded(lambda: events.publish([("load", queries.load_sample(timezone.now()))]))
+                self._guarded(self._tell_load)
+
+    def _tell_load(self) -> None:
+        now = timezone.now()
+        sample = queries.load_sample(now)
+        self._historian.note(now, sample)
+        events.publish([("load", sample)])
+
+    def _write_history(self) -> None:
+        """Once more at the end, so that a restart leaves no gap."""
+        ends = False
+        while not ends:
+            ends = self._stop.wait(WRITE_SECONDS)
+            if self._leads.is_set():
+                self._guarded(self._historian.write)
+            else:
+                self._historian.forget()
 
     def _keep_house(self) -> None:
         housekeeper = Housekeeper(self._stop, self._leads)
