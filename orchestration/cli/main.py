@@ -18,9 +18,13 @@ from orchestration.cli.commands import (
     fleet,
     model_actions,
     models,
+    outputs,
+    retention,
     runs,
+    statistics,
     status,
     tasks,
+    transfer,
     workflows,
 )
 from orchestration.cli.session import ApiKey, AsJson, Flags, Url
@@ -37,12 +41,16 @@ NOUNS = (
     runs,
     conversations,
     documents,
+    outputs,
     comparisons,
     benchmarks,
+    retention,
+    statistics,
     fleet,
     model_actions,
     models,
     status,
+    transfer,
     access,
 )
 
