@@ -29,10 +29,11 @@ PLACES = (
     Place("runs", "/runs", "Runs", "rows", "r"),
     Place("compare", "/compare", "Compare", "compare", "p"),
     Place("bench", "/bench", "Benchmarks", "bench", "e"),
+    Place("load", "/load", "Load", "bolt", "l"),
     Place("outputs", "/outputs", "Outputs", "outputs", "u"),
     Place("documents", "/documents", "Documents", "tableview", "d"),
     Place("agents", "/agents", "Agents", "agents", "a"),
-    Place("nodes", "/nodes", "Models & nodes", "fleet", "m", short="Nodes"),
+    Place("nodes", "/models", "Models & nodes", "fleet", "m", short="Models"),
 )
 _SAME = {"": "overview", "models": "nodes"}
 

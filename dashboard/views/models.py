@@ -27,7 +27,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         raise NotFound(f"No node has {name}, and nothing is decided about it.")
     form = ModelForm(request.POST or None, initial=initial_from_model(config or ModelConfig()))
     if request.method == "POST" and form.is_valid() and _saved(request, form, name, config):
-        return done(request, f"{name} is saved.", to=reverse("nodes"))
+        return done(request, f"{name} is saved.", to=reverse("model", args=[name]))
     context = {
         "form": form,
         "name": name,

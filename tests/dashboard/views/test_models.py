@@ -8,7 +8,7 @@ from orchestration.services import model_configs, pauses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
-PAGE = "/models/llama3.2:latest"
+PAGE = "/models/llama3.2:latest/config"
 FORM = {"enabled": "on", "max_concurrent_requests": "5", "priority": "0"}
 
 
@@ -32,12 +32,11 @@ def test_everybody_sees_where_it_is(name, request, as_user, node):
     text = as_user(request.getfixturevalue(name)).get(PAGE).text
     assert "On the disk of gpu-a." in text
     assert 'href="/tasks?model=llama3.2%3Alatest"' in text
-    assert f'href="{PAGE}"' in as_user(request.getfixturevalue(name)).get("/nodes").text
 
 
 def test_its_limits_are_written_down_and_changed(as_user, erin, node):
     browser = as_user(erin)
-    assert browser.post(PAGE, {**FORM, "max_concurrent_requests": "2"})["Location"] == "/nodes"
+    assert browser.post(PAGE, {**FORM, "max_concurrent_requests": "2"})["Location"] == "/models/llama3.2:latest"
     config = ModelConfig.objects.get()
     assert (config.model_name, config.enabled, config.max_concurrent_requests) == ("llama3.2:latest", True, 2)
     assert 'value="2"' in browser.get(PAGE).text
