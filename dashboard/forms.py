@@ -22,7 +22,7 @@ from dashboard.option_forms import (
     whole_field,
 )
 from orchestration.errors import DroverError, NotAllowed
-from orchestration.models import ModelConfig, Node, Task
+from orchestration.models import ModelConfig, Task
 from orchestration.payloads import AgentPayload, DocumentPayload
 from orchestration.policy.states import Priority, TaskType
 from orchestration.services.specs import THINK_LEVELS, TaskSpec
@@ -33,7 +33,10 @@ Saved = TypeVar("Saved")
 GIGABYTE = 1_000_000_000
 GIBIBYTE = 2**30
 MESSAGE_ROLES = ("system", "user", "assistant")
-ALIASES = {"input": "prompt", "document_ids": "documents", "vram_bytes": "vram_gb", "options": ""}
+ALIASES = {"input": "prompt", "document_ids": "documents", "vram_bytes": "vram_gb", "disk_bytes": "disk_gb"} | {
+    "credentials": "token",
+    "options": "",
+}
 THINK_WORDS: dict[str, bool | str | None] = {
     "": None,
     "on": True,
@@ -274,41 +277,6 @@ def initial_from_task(task: Task) -> dict[str, Any]:
         "keep_images": bool(task.images),
         "documents": list(task.documents.values_list("pk", flat=True)),
         **{name: options.get(name) for name in OPTION_FIELDS},
-    }
-
-
-class NodeForm(forms.Form):
-    base_url = forms.CharField(
-        label="Address",
-        max_length=300,
-        widget=forms.TextInput(attrs={"placeholder": "http://gpu-a:11434", "inputmode": "url", "autocomplete": "off"}),
-        help_text="Where the server answers, seen from the machine that runs Drover.",
-    )
-    name = forms.CharField(label="Name", max_length=60, widget=forms.TextInput(attrs={"placeholder": "gpu-a"}))
-    slots_per_model = forms.IntegerField(
-        label="Slots per model", min_value=1, max_value=1000, help_text="Its OLLAMA_NUM_PARALLEL."
-    )
-    vram_gb = number_field("Video memory, GB", "unknown", min_value=0)
-    labels = forms.CharField(label="Labels", required=False, widget=forms.TextInput(attrs={"placeholder": "fast, eu"}))
-    verify_tls = forms.BooleanField(label="Check its TLS certificate", required=False, initial=True)
-    enabled = forms.BooleanField(label="Enabled", required=False, initial=True)
-
-    def values(self) -> dict[str, Any]:
-        data = self.cleaned_data
-        vram = data["vram_gb"]
-        return {
-            **{name: data[name] for name in ("base_url", "name", "slots_per_model", "verify_tls", "enabled")},
-            "vram_bytes": round(vram * GIBIBYTE) if vram else None,
-            "labels": split(data["labels"]),
-        }
-
-
-def initial_from_node(node: Node) -> dict[str, Any]:
-    plain = ("base_url", "name", "slots_per_model", "verify_tls", "enabled")
-    return {
-        **{name: getattr(node, name) for name in plain},
-        "vram_gb": round(node.vram_bytes / GIBIBYTE, 3) if node.vram_bytes else None,
-        "labels": ", ".join(node.labels),
     }
 
 

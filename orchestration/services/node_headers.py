@@ -25,11 +25,16 @@ def change(node: Node, wishes: Mapping[str, Any], *, moved: bool) -> str:
     return "changed" if node.header_names else "removed"
 
 
-def of_form(wishes: Mapping[str, Any]) -> str:
-    """Sealed headers of a node that is not saved yet, for a look at it."""
-    node = Node()
-    change(node, wishes, moved=False)
-    return node.sealed_headers
+def of_form(wishes: Mapping[str, Any], *, node: Node | None = None, base_url: str = "") -> str:
+    """Sealed headers as they would be with these wishes, for a look at a server before anything is saved. What is
+    stored of ``node`` goes to its own server only, not to a ``base_url`` elsewhere."""
+    if node is None:
+        like = Node()
+        change(like, wishes, moved=False)
+    else:
+        like = Node(name=node.name, sealed_headers=node.sealed_headers, header_names=node.header_names)
+        change(like, wishes, moved=not same_server(node.base_url, base_url))
+    return like.sealed_headers
 
 
 def same_server(one: str, other: str) -> bool:

@@ -22,6 +22,21 @@ if (one("[data-page=nodes]")) {
   document.addEventListener("drover:acted", () => refresh("nodes"));
 }
 
+const detail = one("[data-page=node-detail]");
+if (detail) {
+  const mine = Number(detail.dataset.nodeId);
+  const again = soon(() => refresh("node", "rest"), 1000);
+  let running = null;
+  live.subscribe("nodes", {onSnap: () => {}, onDelta: again});
+  onLoad((fresh) => {
+    const node = fresh.nodes.find(({id}) => id === mine);
+    if (node && running !== null && running !== node.running) again();
+    running = node?.running ?? null;
+    drawLoad(fresh, again);
+  });
+  document.addEventListener("drover:acted", () => refresh("node", "rest"));
+}
+
 const planOf = ({plan}) => (plan ? `${plan.state} ${plan.model}` : "");
 
 /** A circuit that opened is half open by the clock alone, and a load begins in a pass: the card is out of date then. */
@@ -33,7 +48,7 @@ function drawLoad(sample, refreshCards = () => {}) {
     if (!card) continue;
     if (card.dataset.circuit !== node.circuit || card.dataset.plan !== planOf(node)) refreshCards();
     const part = (name) => one(`[data-load=${name}]`, card);
-    setDot(one(".card__head .dot", card), node.status);
+    setDot(one(".card__head .dot, .thead__line .dot", card), node.status);
     setVram(part("vram"), node.models, node.vram_bytes, series, UP.has(node.status));
     put(part("vram_used"), heldOnNode(node));
     put(part("vram_room"), roomOfNode(node));

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orchestration.models import AuditEntry, LoadPlan, Node
+from orchestration.models import AuditEntry, HealthChange, LoadPlan, Node
 from orchestration.ollama.simulator import NodeSpec
+from orchestration.services import secrets
+from tests.api.conftest import start
+from tests.ollama.rawserver import RawServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -145,7 +148,7 @@ def test_what_is_wrong_is_said_and_kept(as_user, alice, node, fields, words):
 
 def test_a_maintainer_changes_drains_resumes_and_removes_one(as_user, alice, node):
     browser = as_user(alice)
-    browser.post(f"/nodes/{node.pk}", {**FORM, "base_url": node.base_url, "name": "renamed"})
+    browser.post(f"/nodes/{node.pk}/edit", {**FORM, "base_url": node.base_url, "name": "renamed"})
     browser.post(f"/nodes/{node.pk}/drain", {"draining": "1"})
     node.refresh_from_db()
     assert (node.name, node.draining) == ("renamed", True)
@@ -156,7 +159,7 @@ def test_a_maintainer_changes_drains_resumes_and_removes_one(as_user, alice, nod
 
 
 @pytest.mark.parametrize("name", ["bob", "carol", "dave"])
-@pytest.mark.parametrize("action", ["", "/drain", "/delete", "/check"])
+@pytest.mark.parametrize("action", ["/edit", "/drain", "/delete", "/check"])
 def test_others_change_nothing(name, action, request, as_user, node):
     sent = {**FORM, "name": "stolen", "draining": "1"}
     answer = as_user(request.getfixturevalue(name)).post(
@@ -209,3 +212,192 @@ def test_the_list_costs_the_same_however_long(as_user, bob, make_node, django_as
     session_and_user, frame, nodes_models_and_pauses = 2, 3, 4
     with django_assert_num_queries(session_and_user + frame + nodes_models_and_pauses):
         browser.get("/nodes")
+
+
+# The page of one node -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "carol", "dave"])
+def test_everybody_sees_a_nodes_page(name, request, as_user, make_node):
+    node = make_node(loaded=("llama3.2:latest",), ollama_version="0.12.6", header_names=["authorization"])
+    make_node("gpu-b", ollama_version="0.30.2")
+    HealthChange.objects.create(node=node, at=timezone.now() - timedelta(hours=2), health="unhealthy", reason="refused")
+    text = as_user(request.getfixturevalue(name)).get(f"/nodes/{node.pk}?range=7d").text
+    for words in (
+        "Reachability",
+        "What could be better",
+        "In flight",
+        "Last failures",
+        "Maintenance",
+        "older than others",
+    ):
+        assert words in text
+    assert "authorization" in text
+    assert "reachable 0 % of the known time" in text.lower().replace("0.00", "0")
+
+
+def test_a_spill_is_marked_in_the_list_and_on_the_page(as_user, bob, make_node):
+    node = make_node(loaded=("llama3.2:latest",), vram_bytes=24 * 2**30)
+    node.node_models.update(loaded_bytes=4 * 2**30, vram_bytes=3 * 2**30)
+    browser = as_user(bob)
+    assert "25 % CPU" in browser.get("/nodes").text
+    text = browser.get(f"/nodes/{node.pk}").text
+    assert "25 % CPU" in text
+    assert "25 % of llama3.2:latest runs on the processor" in text
+
+
+def test_versions_that_differ_are_told_over_the_list(as_user, bob, make_node):
+    make_node("gpu-a", ollama_version="0.9.0")
+    browser = as_user(bob)
+    assert "Versions differ" not in browser.get("/nodes").text
+    make_node("gpu-b", ollama_version="0.30.2")
+    text = browser.get("/nodes").text
+    assert "Versions differ: 0.9.0 to 0.30.2" in text
+    assert "lacks ids of tool calls" in text
+
+
+def test_what_runs_can_be_cancelled_by_whom_it_belongs_to(as_user, bob, carol, submit, node):
+    task = submit("a poem").tasks.get()
+    start(task, node)
+    button = f'aria-label="Cancel task {task.pk}"'
+    mine = as_user(bob).get(f"/nodes/{node.pk}").text
+    assert f"{button}>" in mine
+    others = as_user(carol).get(f"/nodes/{node.pk}").text
+    assert f"{button} disabled" in others
+
+
+def test_a_rest_is_given_from_the_page_with_a_note_and_an_end(as_user, alice, bob, node):
+    browser = as_user(alice)
+    browser.post(f"/nodes/{node.pk}/drain", {"draining": "1", "note": "new card", "hours": "2"})
+    node.refresh_from_db()
+    left = node.drain_until - timezone.now()
+    assert timedelta(hours=1, minutes=59) < left <= timedelta(hours=2)
+    assert "alice gave it a rest: new card" in browser.get(f"/nodes/{node.pk}").text
+    assert "Draining by alice" in as_user(bob).get("/nodes").text
+
+
+@pytest.mark.parametrize("sent", [{"hours": "9999"}, {"note": "x" * 201}])
+def test_a_rest_of_another_kind_is_refused(as_user, alice, node, sent):
+    answer = as_user(alice).post(
+        f"/nodes/{node.pk}/drain", {"draining": "1", **sent}, headers={"Accept": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert not Node.objects.get().draining
+
+
+def test_of_a_node_that_does_not_answer_the_last_known_models_are_shown_with_their_age(as_user, bob, make_node):
+    seen = timezone.now() - timedelta(hours=3)
+    node = make_node(health="unhealthy", health_reason="refused", seen_at=seen)
+    for address in ("/nodes", f"/nodes/{node.pk}"):
+        text = as_user(bob).get(address).text
+        assert "As it was seen" in text
+        assert "llama3.2:latest" in text
+
+
+def test_a_node_that_is_gone_has_no_page(as_user, bob):
+    assert as_user(bob).get("/nodes/99").status_code == 404
+
+
+# Credentials ----------------------------------------------------------------------------------------------------------
+
+TOKEN = "tok-0011223344"
+
+
+def opened(node):
+    node.refresh_from_db()
+    return secrets.opened(node.sealed_headers)
+
+
+def test_a_token_and_headers_are_entered_kept_and_removed(as_user, alice):
+    browser = as_user(alice)
+    browser.post("/nodes/new", {**FORM, "token": TOKEN, "headers": "X-Team: blue\nX-Zone: eu"})
+    node = Node.objects.get()
+    assert opened(node) == {"authorization": f"Bearer {TOKEN}", "x-team": "blue", "x-zone": "eu"}
+    edit = f"/nodes/{node.pk}/edit"
+    assert TOKEN not in browser.get(edit).text
+    browser.post(edit, FORM)
+    assert len(opened(node)) == 3
+    browser.post(edit, {**FORM, "headers": "X-Team:\n"})
+    assert opened(node) == {"authorization": f"Bearer {TOKEN}", "x-team": "blue"}
+    browser.post(edit, {**FORM, "drop_headers": "on", "user": "ana", "password": "p w"})
+    assert opened(node) == {"authorization": "Basic YW5hOnAgdw=="}
+    browser.post(edit, {**FORM, "drop_credentials": "on"})
+    assert opened(node) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"token": TOKEN, "user": "ana"}, "Either a token, or user and password."),
+        ({"password": TOKEN}, "Whose password is it?"),
+        ({"token": f"{TOKEN} {TOKEN}"}, "one word"),
+        ({"headers": TOKEN}, "a name, a colon and a value"),
+        ({"headers": f"Host: {TOKEN}"}, "set by Drover itself"),
+        ({"headers": "X-Team:"}, "no stored value"),
+        ({"name": "", "token": TOKEN, "headers": f"X-A: {TOKEN}"}, "This field is required."),
+    ],
+)
+def test_a_form_that_is_refused_does_not_show_the_secret_again(as_user, alice, fields, words):
+    answer = as_user(alice).post("/nodes/new", {**FORM, **fields})
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert TOKEN not in answer.text
+    assert not Node.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_stored_token_is_tried_on_its_own_server_only(async_client, alice):
+    async def play(peer):
+        await peer.answer({"error": "who are you?"}, 401)
+
+    await async_client.aforce_login(alice)
+    async with RawServer(play) as own, RawServer(play) as other:
+        node = await Node.objects.acreate(
+            name="gpu-a",
+            base_url=own.url,
+            sealed_headers=secrets.seal({"authorization": f"Bearer {TOKEN}"}),
+            header_names=["authorization"],
+        )
+        for url in (own.url, other.url):
+            sent = {"base_url": url, "verify_tls": "on"}
+            answer = await async_client.post(f"/nodes/probe?node={node.pk}", sent, headers=TICKS)
+            text = b"".join([line async for line in answer.streaming_content]).decode()
+            assert "enter its token" in text
+        assert own.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+        assert "authorization" not in other.requests[0].headers
+
+
+# Searching ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_offers_to_add_what_it_found(as_user, alice, make_simulator, make_node):
+    herd = make_simulator([NodeSpec(), NodeSpec()])
+    make_node("mine", base_url=herd.urls[0])
+    ports = ",".join(url.rpartition(":")[2] for url in herd.urls)
+    text = as_user(alice).post("/nodes/discover", {"subnets": "127.0.0.1", "ports": ports}).text
+    assert "2 servers found" in text
+    assert "is mine" in text
+    assert f'aria-label="Add {herd.urls[1]}"' in text
+    assert herd.urls[1] in as_user(alice).get("/nodes/new", {"base_url": herd.urls[1]}).text
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"subnets": "8.8.8.0/24", "ports": "11434"}, "private networks only"),
+        ({"subnets": "10.0.0.1", "ports": "many"}, "Ports are numbers"),
+        ({"subnets": "", "ports": "11434"}, "This field is required."),
+    ],
+)
+def test_a_search_that_is_refused_says_why(as_user, alice, sent, words):
+    answer = as_user(alice).post("/nodes/discover", sent)
+    assert answer.status_code == 422
+    assert words in answer.text
+
+
+def test_others_do_not_search(as_user, bob):
+    browser = as_user(bob)
+    assert "This needs the role maintainer" in browser.get("/nodes/discover").text
+    sent = {"subnets": "127.0.0.1", "ports": "1"}
+    answer = browser.post("/nodes/discover", sent, headers={"Accept": "application/json"})
+    assert answer.status_code == 403
