@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.urls import reverse
@@ -84,7 +84,8 @@ def chips(asked: OutputFilter, collection_names: Mapping[str, str]) -> list[dict
     if asked.since:
         found.append({"name": "since", "label": f"{asked.since:%Y-%m-%d}", "url": url_of(replace(asked, since=None))})
     if asked.until:
-        found.append({"name": "until", "label": f"{asked.until:%Y-%m-%d}", "url": url_of(replace(asked, until=None))})
+        last = asked.until - timedelta(microseconds=1)
+        found.append({"name": "until", "label": f"{last:%Y-%m-%d}", "url": url_of(replace(asked, until=None))})
     return found
 
 

@@ -29,9 +29,10 @@ def collect(request: HttpRequest) -> HttpResponse:
     if chosen is None:
         row = service.create(actor=who, name=name, task_ids=ids)
         return done(request, f"{len(ids)} in the new collection {row.name}.")
-    added = service.add(actor=who, collection_id=chosen, task_ids=ids)
-    known = f" {len(ids) - added} were in it already." if added < len(ids) else ""
-    return done(request, f"{added} added to {get_collection(chosen).name}.{known}")
+    added, name = service.add(actor=who, collection_id=chosen, task_ids=ids), get_collection(chosen).name
+    if added < len(ids):
+        return done(request, f"{added} of {len(ids)} added to {name}, the rest was in it already.")
+    return done(request, f"{added} added to {name}.")
 
 
 @require_POST

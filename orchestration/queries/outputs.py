@@ -17,7 +17,7 @@ from orchestration.queries.ids import id_of
 from orchestration.queries.output_filter import OutputFilter
 from orchestration.queries.search import best, best_rated, counts, newest
 
-MOST_ROWS = 100
+MOST_ROWS = 500
 PAGE_ROWS = 25
 EXPORTED_AT_ONCE = 100
 _SHOWN = ("input", "messages", "output")
