@@ -208,12 +208,12 @@ class Grid:
 
 
 def grid_for(start: int, end: int, *, now: int, most: int) -> Grid:
-    """The finest that is still kept so far back and has at most so many points, widened to whole steps."""
+    """The finest that is still there so far back and has at most so many points, widened to whole steps."""
     grid = None
     for level in LEVELS:
         for step in level.steps:
             grid = Grid(level, start // step * step, -(-end // step) * step, step)
-            if level.kept >= now - start and grid.points <= most:
+            if level.kept + level.spare >= now - start and grid.points <= most:
                 return grid
     assert grid is not None
     return grid
