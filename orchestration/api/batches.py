@@ -22,6 +22,7 @@ from orchestration.api.schemas import (
     Cursor,
     KeepAlive,
     Limit,
+    Preset,
     Seconds,
     ShortText,
     Tags,
@@ -79,6 +80,7 @@ class BatchOptions(Body):
     format: Annotated[Format | None, Field(strict=False, description="Of the text or file; found if left out.")] = None
     title: Annotated[str, Field(max_length=160)] = ""
     model_name: ShortText = ""
+    preset: Preset = ""
     parameters: dict[str, Any] = Field({}, description="Ollama options.")
     priority: int = Field(1, description="0 high, 1 normal, 2 low")
     tags: Tags = []
@@ -226,6 +228,7 @@ def _batch(body: BatchOptions, table: Table, source: str) -> BatchRequest:
     task = TaskSpec(
         type=body.type,
         model_name=body.model_name,
+        preset=body.preset,
         parameters=body.parameters,
         priority=body.priority,
         tags=body.tags,

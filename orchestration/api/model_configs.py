@@ -17,6 +17,7 @@ from orchestration.api.schemas import (
     ModelConfigNew,
     laid_flat,
 )
+from orchestration.models import ModelConfig
 from orchestration.payloads import ModelConfigPayload
 from orchestration.services import model_configs as service
 
@@ -38,7 +39,7 @@ def list_model_configs(request: HttpRequest, limit: Limit = LIMIT_DEFAULT, curso
 def create_model_config(request: HttpRequest, body: ModelConfigNew) -> Status[ModelConfigPayload]:
     """The model need not be installed anywhere yet."""
     row = service.create(actor=actor_of(request), **laid_flat(body.model_dump(exclude_unset=True)))
-    return Status(201, payloads.model_config(row))
+    return Status(201, _payload(row))
 
 
 @router.get(
@@ -48,7 +49,7 @@ def create_model_config(request: HttpRequest, body: ModelConfigNew) -> Status[Mo
 )
 def get_model_config(request: HttpRequest, config_id: int) -> ModelConfigPayload:
     viewer_of(request)
-    return payloads.model_config(queries.get_model_config(config_id))
+    return _payload(queries.get_model_config(config_id))
 
 
 @router.put(
@@ -58,7 +59,7 @@ def get_model_config(request: HttpRequest, config_id: int) -> ModelConfigPayload
 )
 def change_model_config(request: HttpRequest, config_id: int, body: ModelConfigChanges) -> ModelConfigPayload:
     row = service.update(actor=actor_of(request), config_id=config_id, **laid_flat(body.model_dump(exclude_unset=True)))
-    return payloads.model_config(row)
+    return _payload(row)
 
 
 @router.delete(
@@ -69,3 +70,7 @@ def change_model_config(request: HttpRequest, config_id: int, body: ModelConfigC
 def delete_model_config(request: HttpRequest, config_id: int) -> Status[None]:
     service.delete(actor=actor_of(request), config_id=config_id)
     return Status(204, None)
+
+
+def _payload(row: ModelConfig) -> ModelConfigPayload:
+    return {**payloads.model_config(row), "warnings": service.warnings(row)}

@@ -58,8 +58,13 @@ KeepAlive = Annotated[
     either(int, float, str, type(None), words='seconds, or a text such as "5m"'),
     Field(description='Seconds or a duration such as "5m"; negative is for ever. A wish: it never shortens.'),
 ]
-Think = Annotated[bool | str | None, either(bool, str, type(None), words='true, false, "low", "medium" or "high"')]
-Format = Annotated[str | dict[str, Any] | None, either(str, dict, type(None), words='"json" or a JSON schema')]
+Think = Annotated[
+    bool | str | None, either(bool, str, type(None), words='true, false, "low", "medium", "high" or "max"')
+]
+Format = Annotated[
+    str | dict[str, Any] | None, either(str, dict, type(None), words='"json", a JSON schema, or "text" for none')
+]
+Preset = Annotated[str, Field(max_length=60, description="The name of a preset; own options win over its.")]
 Document = Annotated[str | dict[str, Any], either(str, dict, words="a text or an object with a text")]
 Tags = Annotated[list[str], Field(max_length=MANY)]
 Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=MANY)]
@@ -85,6 +90,7 @@ class TaskIn(Body):
     input: Text = ""
     messages: list[MessageIn] | None = None
     model_name: ShortText = ""
+    preset: Preset = ""
     parameters: dict[str, Any] = Field({}, description="Ollama options; or those of an installed task type.")
     priority: int | None = Field(None, description="0 high, 1 normal, 2 low")
     images: list[str] = Field([], description="Base64.")
@@ -115,6 +121,7 @@ class SubmitBody(Body):
     sequential: bool = Field(False, description="Each task starts when the one before it has completed.")
     continue_on_error: bool = Field(False, description="A sequence goes on after a task that failed.")
     allow_missing_models: bool = Field(False, description="Wait for a model that no node has yet.")
+    preset: Preset = ""
     parameters: dict[str, Any] = Field({}, description="Ollama options; a task's own win one by one.")
     priority: int = Field(1, description="0 high, 1 normal, 2 low")
     keep_alive: KeepAlive = None
@@ -183,13 +190,14 @@ class AgentChanges(Body):
     models: Names = []
     config: AgentConfigIn = AgentConfigIn()
     system_prompt: str | None = Field(None, description="Null or not sent: its kind's. Empty: none at all.")
+    preset: Preset = ""
     options: dict[str, Any] = {}
     think: Think = Field(None, description="Null: as its kind does. Kept from models that cannot think.")
     fallbacks: Names = Field([], description="Models to go on with, in order, when one is missing or fails.")
     prefer_labels: Tags = Field([], description="Of its models, those with most of these labels are taken.")
-    answer_schema: dict[str, Any] | None = Field(
-        None, description="JSON schema for the answers of tasks that name no format."
-    )
+    answer_schema: Annotated[
+        dict[str, Any] | str | None, either(dict, str, type(None), words='a JSON schema, or "text" for none')
+    ] = Field(None, description="JSON schema for the answers of tasks that name no format.")
     memory_enabled: bool = Field(False, description="Facts are kept from one conversation to others.")
     router: Annotated[str, Field(max_length=80)] = Field("", description="An installed router; empty: the rule.")
     extension: Annotated[str, Field(max_length=80)] = Field("", description="An installed agent extension.")
@@ -210,9 +218,13 @@ class ModelConfigChanges(Body):
     max_tries: Annotated[int, Field(ge=1, le=100)] | None = None
     retry: RetryIn = RetryIn()
     keep_alive_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    options: dict[str, Any] = {}
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    preset: Preset = ""
+    options: dict[str, Any] = Field({}, description="Ollama options, those of the runner too.")
+    think: Think = None
     labels: Tags = []
     fallbacks: Names = []
+    allowed_nodes: Annotated[Names, Field(description="Names or labels of nodes; empty: every one that has it.")] = []
 
 
 class ModelConfigNew(ModelConfigChanges):

@@ -26,6 +26,7 @@ def _spec(task: TaskIn, body: SubmitBody, path: str) -> TaskSpec:
         input=task.input,
         messages=None if task.messages is None else [_message(message) for message in task.messages],
         model_name=task.model_name,
+        preset=task.preset or body.preset,
         parameters={**body.parameters, **task.parameters},
         priority=body.priority if task.priority is None else task.priority,
         images=task.images,

@@ -7,7 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from orchestration.api.bodies import Body, read_body
-from orchestration.api.schemas import Format, MessageIn, Seconds, ShortText, Text, Think, either
+from orchestration.api.schemas import Format, MessageIn, Preset, Seconds, ShortText, Text, Think, either
 from orchestration.errors import InvalidInput
 from orchestration.payloads.workflows import VersionPayload, WorkflowPayload
 from orchestration.policy.workflow_text import from_yaml
@@ -43,6 +43,7 @@ class StepIn(Body):
     for_each: str | None = Field(None, description="A list, mostly a step's answer: one task for each of its items.")
     parallel: Count | None = Field(None, description="Items at once.")
     most: Count | None = Field(None, description="Items in all; a longer list fails the step.")
+    preset: Preset = ""
     parameters: dict[str, Any] = Field({}, description="Ollama options.")
     format: Format = None
     think: Think = None

@@ -88,6 +88,7 @@ class Step:
     for_each: str | None = None
     parallel: int | None = None
     most: int | None = None
+    preset: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     format: Any = None
     think: bool | str | None = None
@@ -286,8 +287,9 @@ def _step(data: Mapping[str, Any], note: Note) -> Step:
         for_each=given.optional_text("for_each"),
         parallel=given.whole("parallel"),
         most=given.whole("most"),
+        preset=given.text("preset", most=60),
         parameters=given.mapping("parameters"),
-        format=given.one_of("format", (str, Mapping), 'format is "json" or a JSON schema.'),
+        format=given.one_of("format", (str, Mapping), 'format is "json", a JSON schema, or "text" for none.'),
         think=given.one_of("think", (bool, str), "think is true, false or a level."),
         timeout_seconds=given.number("timeout_seconds", most=LONGEST_SECONDS),
         max_tries=given.whole("max_tries", most=100),

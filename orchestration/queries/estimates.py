@@ -13,6 +13,7 @@ from orchestration.payloads.batches import EstimatePayload
 from orchestration.policy.context import BYTES_PER_TOKEN
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import NodeHealth, TaskStatus, TaskType
+from orchestration.queries.levels import fleet_defaults
 
 LOOKED_AT = 200
 REACH = 50_000
@@ -119,5 +120,6 @@ def _model(wanted: Wanted, seen: Sequence[_Seen]) -> str:
         return full_name(wanted.model_name)
     if seen:
         return Counter(row.model for row in seen).most_common(1)[0][0]
-    named = wanted.agent.default_model or next(iter(wanted.agent.models), "")
+    agent = wanted.agent
+    named = agent.default_model or next(iter(agent.models), "") or fleet_defaults().default_model
     return full_name(named) if named else ""

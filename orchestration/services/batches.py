@@ -272,6 +272,7 @@ def content_hash(agent: Agent, spec: TaskSpec) -> str:
         "options": {**agent.options, **spec.own_options},
         "format": spec.format,
         "think": spec.think,
+        **({"presets": [agent.preset, spec.preset]} if agent.preset or spec.preset else {}),
     }
     return hashlib.sha256(json.dumps(sent, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

@@ -17,7 +17,18 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import SYSTEM, Action, Actor, require
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import audit, health, inventory, listings, loads, node_headers, outsiders, pins, setbacks
+from orchestration.services import (
+    audit,
+    health,
+    inventory,
+    listings,
+    loads,
+    model_configs,
+    node_headers,
+    outsiders,
+    pins,
+    setbacks,
+)
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_node
 from orchestration.services.fields import apply, cut, save
@@ -52,6 +63,8 @@ def update(*, actor: Actor, node_id: int, **fields: Any) -> Node:
     node = _locked(node_id)
     before = {name: getattr(node, name) for name in FIELDS}
     headers = _save(node, fields)
+    if node.name != before["name"]:
+        model_configs.rename_node(before["name"], node.name)
     if node.base_url != before["base_url"]:
         _forget_health(node)
     elif node.enabled and not before["enabled"]:

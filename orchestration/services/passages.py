@@ -23,6 +23,7 @@ from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED, NodeHealth, TaskStatus, TaskType
 from orchestration.policy.templates import references
 from orchestration.queries.ids import possible
+from orchestration.queries.levels import Levels
 from orchestration.services.answers import filled
 from orchestration.services.quoting import texts_of
 from orchestration.services.routes import known_models
@@ -120,18 +121,23 @@ class _Room:
     """How much of a prompt documents may take."""
 
     def __init__(self) -> None:
+        self._levels = Levels()
         known = known_models()
         self._contexts = {name: model.context_length for name, model in known.items()}
 
     def budget(self, spec: TaskSpec, agent: Agent) -> int:
         """Tokens: the task's own wish or the setting, and no more than the models can read beside the question."""
         wish = spec.context_tokens or settings.DROVER_CONTEXT_TOKENS
-        longest = spec.own_options.get("num_ctx") or self._longest(spec, agent)
+        longest = spec.own_options.get("num_ctx") or self._of_preset(spec) or self._longest(spec, agent)
         if not longest:
             return int(wish)
         texts = [agent.prompt_in_force if spec.system is None else spec.system, *texts_of(spec)]
         room = int(longest) - needed_tokens(texts, images=len(spec.images), answer=OUTPUT_TOKENS)
         return max(PASSAGE_TOKENS, min(wish, room))
+
+    def _of_preset(self, spec: TaskSpec) -> int | None:
+        preset = self._levels.preset(spec.preset)
+        return preset.options.get("num_ctx") if preset else None
 
     def _longest(self, spec: TaskSpec, agent: Agent) -> int | None:
         named = [spec.model_name] if spec.model_name else agent.models

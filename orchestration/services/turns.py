@@ -12,11 +12,13 @@ from django.db.models.functions import Cast, Length
 from orchestration import queries
 from orchestration.models import Agent, Conversation, Memory, ModelConfig, Turn
 from orchestration.policy.context import bucket, needed_tokens
+from orchestration.policy.effective import first
 from orchestration.policy.memory import Fact, system_prompt, told
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import TaskType
 from orchestration.policy.windows import TurnSize, Window, answer_room, window
 from orchestration.queries.conversations import answered
+from orchestration.queries.levels import Levels
 
 IMAGE_CHARACTERS_KEPT = 8 * 1024 * 1024
 """Base64 of earlier images that goes along with a question. Each task keeps what it sends."""
@@ -73,12 +75,12 @@ def next_window(conversation: Conversation) -> Window | None:
 
 def context_of(agent: Agent) -> int:
     """Tokens: what the agent names, else what is decided about its model, else what is usual."""
-    named = agent.options.get("num_ctx")
+    levels = Levels()
     model = agent.routing_preferences.get(TaskType.CHAT) or agent.default_model or next(iter(agent.models), "")
-    if not named and model:
-        config = ModelConfig.objects.filter(model_name=full_name(model)).first()
-        named = config.options.get("num_ctx") if config else None
-    return bucket(named, default=settings.DROVER_DEFAULT_NUM_CTX)
+    name = full_name(model or levels.defaults.default_model)
+    config = ModelConfig.objects.filter(model_name=name).first() if name else None
+    named = first("num_ctx", (levels.agent(agent), levels.model(config, name), levels.fleet, levels.settings))
+    return bucket(named.value if named else None, default=settings.DROVER_DEFAULT_NUM_CTX)
 
 
 def _system(agent: Agent, context: int) -> str:

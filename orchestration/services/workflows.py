@@ -220,6 +220,7 @@ def _spec(planned: Planned) -> TaskSpec:
         input="" if step.input is None else step.input,
         messages=step.messages,
         model_name=step.model_name,
+        preset=step.preset,
         parameters=step.parameters,
         format=step.format,
         think=step.think,

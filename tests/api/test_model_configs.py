@@ -17,9 +17,13 @@ LLAMA = {
     "max_tries": 5,
     "retry": {"first_delay_seconds": 2.0, "growth": 1.5, "on": ["stream_failed"]},
     "keep_alive_seconds": 300.0,
-    "options": {"temperature": 0.2},
+    "options": {"temperature": 0.2, "num_gpu": 20},
     "labels": ["chat"],
     "fallbacks": ["llama2"],
+    "description": "The usual one.",
+    "preset": "precise",
+    "think": False,
+    "allowed_nodes": [],
 }
 
 
@@ -27,9 +31,10 @@ def test_a_configuration_comes_back_as_it_was_sent(alice_api: ApiClient) -> None
     response = alice_api.post("model-configs", LLAMA)
     answer = response.json()
     assert response.status_code == 201, answer
-    assert answer == {"id": answer["id"], **LLAMA}
+    assert answer == {"id": answer["id"], **LLAMA, "warnings": []}
     assert alice_api.get(f"model-configs/{answer['id']}").json() == answer
-    assert alice_api.get("model-configs").json() == {"model_configs": [answer], "next_cursor": None}
+    row = {"id": answer["id"], **LLAMA}
+    assert alice_api.get("model-configs").json() == {"model_configs": [row], "next_cursor": None}
 
 
 def test_a_change_leaves_the_other_fields(alice_api: ApiClient) -> None:
