@@ -14,6 +14,7 @@ import dj_database_url
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from dashboard.setting_help import in_force, unknown
 from orchestration.management.data_folder import socket_path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ Names = Annotated[list[str], NoDecode]
 class Environment(BaseSettings):
     """What may be set from outside. Lists are separated by commas, durations are in seconds."""
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore")
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
 
     database_url: str = ""
     redis_url: str = ""
@@ -220,6 +221,9 @@ DROVER_CLEANUP_HOUR = env.drover_cleanup_hour
 DROVER_SINK_FOLDER = Path(env.drover_sink_folder).expanduser().resolve() if env.drover_sink_folder else None
 DROVER_LOGIN_LINK_LIFETIME = timedelta(seconds=env.drover_login_link_seconds)
 DROVER_METRICS_OPEN = env.drover_metrics_open
+
+DROVER_IN_FORCE = in_force(env)
+DROVER_UNKNOWN = unknown(env)
 
 DEBUG = env.drover_debug
 SECRET_KEY = _secret_key()

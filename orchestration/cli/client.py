@@ -108,6 +108,14 @@ class Client:
                 self._read(answer)
             yield answer.iter_bytes()
 
+    def text(self, method: str, path: str, body: Any) -> str:
+        """An answer as it was written."""
+        with _reached(self.settings):
+            answer = self._client.request(method, self._address(path), json=body)
+        if not answer.is_success:
+            self._read(answer)
+        return answer.text
+
     def asynchronous(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(**self._arguments())
 

@@ -11,7 +11,7 @@ from orchestration.cli.failures import Misused, NoAccess
 from orchestration.cli.session import Session, command, listing
 
 app = typer.Typer()
-config = typer.Typer(name="config", help="The stored address and key.")
+config = typer.Typer(name="config", help="The stored address and key; the configuration of Drover, out and in.")
 app.add_typer(config)
 
 
