@@ -136,6 +136,10 @@ _DIAGNOSES: dict[str, tuple[str, str]] = {
     ),
     "model_unavailable": ("No node has the model", "Pull it on a node, or choose another model with Edit as new."),
     "dependency_failed": ("A step before it did not complete", "Look at that step first; then retry this one."),
+    "model_not_published": (
+        "The library has no model of that name",
+        "Check the name and the tag; the catalogue lists what can be pulled.",
+    ),
     "internal_error": (
         "Something went wrong inside Drover",
         "Retry it. If it fails again, the log of the worker says why.",

@@ -22,6 +22,7 @@ STATES = {
     "loading": "loading model",
     "prefill": "prefill",
     "generating": "generating",
+    "working": "working",
     "retrying": "retrying",
     "cancelling": "cancelling",
     "completed": "completed",

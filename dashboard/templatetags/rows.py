@@ -6,6 +6,7 @@ from django import template
 
 from dashboard.templatetags.numbers import number, seconds
 from orchestration.payloads import AuditPayload, TaskRow, WaitingPayload
+from orchestration.policy.errands import is_errand
 
 register = template.Library()
 
@@ -38,6 +39,13 @@ DEEDS = {
     "model.resumed": "resumed the model",
     "agent.paused": "paused the agent",
     "agent.resumed": "resumed the agent",
+    "model.pull": "asked for",
+    "model.load": "asked for",
+    "model.unload": "asked for",
+    "model.delete": "asked for",
+    "model.copy": "asked for",
+    "model.pinned": "pinned",
+    "model.unpinned": "let go of",
     "tasks.cancelled": "cancelled",
     "tasks.priority_changed": "changed the priority of",
 }
@@ -55,8 +63,11 @@ class Shown:
 @register.filter
 def progress_of(row: TaskRow) -> Shown:
     state = row["state"]
-    if state in ("loading", "prefill", "generating", "cancelling") and row["status"] == "running":
-        return Shown(row["message"] or _tokens(row), row["progress"] or None)
+    errand = is_errand(row["type"])
+    if state in ("loading", "prefill", "generating", "working", "cancelling") and row["status"] == "running":
+        return Shown(row["message"] or ("" if errand else _tokens(row)), row["progress"] or None)
+    if state == "completed" and errand:
+        return Shown(row["message"], dim=True)
     if state == "completed":
         return Shown(f"{_tokens(row)} in {seconds(row['duration_seconds'])}", dim=True)
     if state == "failed":

@@ -17,13 +17,14 @@ from dashboard import blanks
 from dashboard.papers import papers
 from dashboard.phases import phases, verdict
 from dashboard.tries import tries
-from dashboard.views import actor, done, page
+from dashboard.views import actor, done, errands, page
 from dashboard.waiting import why_it_waits
 from orchestration import queries
 from orchestration.errors import DroverError, InvalidInput
 from orchestration.models import Task
 from orchestration.payloads import TaskPayload, iso
 from orchestration.permissions import Action, Actor, refusal
+from orchestration.policy.errands import is_errand
 from orchestration.policy.states import ACTIVE, ENDED, WAITING, Priority, TaskStatus
 from orchestration.queries import TaskFilter
 from orchestration.queries.ids import id_of
@@ -134,6 +135,8 @@ def _facet_groups(task_filter: TaskFilter) -> list[dict[str, Any]]:
 @page
 def detail(request: HttpRequest, task_id: int) -> HttpResponse:
     row = queries.get_task(task_id)
+    if is_errand(row.type):
+        return errands.detail(request, row)
     task = queries.task_detail(task_id)
     now = timezone.now()
     attempts = task["attempt_list"]

@@ -37,6 +37,7 @@ class Streams:
         self._closing = asyncio.Event()
         self._ready = threading.Event()
         self._runner: Runner
+        self._leases: Leases
         self._writer = Writer()
         self._threads = ThreadPoolExecutor(SYNC_THREADS, "drover-job")
         self._thread = threading.Thread(target=self._main, name="drover-streams", daemon=True)
@@ -88,9 +89,14 @@ class Streams:
     def announce_stopping(self) -> None:
         """The scheduler grants nothing more to this worker, and what can go on elsewhere does so at once."""
         self._stopping = True
+        asyncio.run_coroutine_threadsafe(self._hand_over(), self._loop)
+
+    async def _hand_over(self) -> None:
+        """The scheduler is told first: else it would grant the same work to this worker again."""
+        await self._leases.beat()
         for handle in self.running():
             if handle.resumes:
-                self._loop.call_soon_threadsafe(handle.stop, StopReason.SHUTDOWN)
+                handle.stop(StopReason.SHUTDOWN)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
@@ -107,7 +113,7 @@ class Streams:
     async def _serve(self) -> None:
         profile, writer = self._profile, self._writer
         frames = Frames(profile.name)
-        leases = Leases(profile, writer, in_use=lambda: self.count, stopping=lambda: self._stopping)
+        leases = self._leases = Leases(profile, writer, in_use=lambda: self.count, stopping=lambda: self._stopping)
         self._runner = Runner(worker=profile.name, writer=writer, frames=frames, leases=leases)
         self._ready.set()
         keepers = (frames.run, leases.renew_forever, leases.watch_forever, leases.beat_forever)

@@ -44,7 +44,7 @@ def pull(row: Pull, live: Mapping[str, Any] | None = None) -> PullPayload:
     task = row.task
     running = task.status == TaskStatus.RUNNING
     speed = row.bytes_per_second if running else None
-    fresh = live["message"] if live and running and live["attempt_id"] == task.attempt_id else ""
+    told = live if live and running and live["attempt_id"] == task.attempt_id else None
     return PullPayload(
         task_id=task.pk,
         run_id=task.run_id,
@@ -56,10 +56,10 @@ def pull(row: Pull, live: Mapping[str, Any] | None = None) -> PullPayload:
         layers=row.layers,
         done_bytes=row.done_bytes,
         total_bytes=row.total_bytes,
-        percent=_percent(row, task.status),
+        percent=max(_percent(row, task.status), float(told["progress"] if told else 0)),
         bytes_per_second=speed,
         seconds_left=seconds_left(row.done_bytes, row.total_bytes, speed),
-        words=fresh or (in_words(row.done_bytes, row.total_bytes, speed) if row.done_bytes else row.stage),
+        words=(told or {}).get("message") or (in_words(row.done_bytes, row.total_bytes, speed) if row.done_bytes else row.stage),
         error=task.error or None,
         updated_at=iso(row.updated_at),
     )

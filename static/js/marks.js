@@ -11,6 +11,7 @@ export const STATES = {
   loading: "loading model",
   prefill: "prefill",
   generating: "generating",
+  working: "working",
   retrying: "retrying",
   cancelling: "cancelling",
   completed: "completed",

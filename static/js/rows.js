@@ -5,8 +5,9 @@ import {about, number, rate, seconds} from "./format.js";
 import {setTime} from "./clock.js";
 import {avatar, progressBar, setState} from "./marks.js";
 
-const STATE_OF_PHASE = {loading: "loading", prefill: "prefill", generating: "generating"};
-const BUSY = new Set(["loading", "prefill", "generating", "cancelling"]);
+const STATE_OF_PHASE = {loading: "loading", prefill: "prefill", generating: "generating", working: "working"};
+const BUSY = new Set(["loading", "prefill", "generating", "working", "cancelling"]);
+const ERRANDS = new Set(["pull", "load", "unload", "delete", "copy"]);
 
 export function patchRow(element, row) {
   attr(element, "data-task", row.id);
@@ -83,8 +84,9 @@ function newWait({since, expected_seconds: expected}) {
 
 export function progressOf(row) {
   if (row.status === "running" && BUSY.has(row.state)) {
-    return {text: row.message || tokens(row), share: row.progress || null, dim: false};
+    return {text: row.message || (ERRANDS.has(row.type) ? "" : tokens(row)), share: row.progress || null, dim: false};
   }
+  if (row.state === "completed" && ERRANDS.has(row.type)) return {text: row.message, share: null, dim: true};
   if (row.state === "completed") return {text: `${tokens(row)} in ${seconds(row.duration_seconds)}`, share: null, dim: true};
   if (row.state === "failed") return {text: (row.error || "failed").split("\n")[0], share: null, dim: false};
   if (row.state === "cancelled") {
