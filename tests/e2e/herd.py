@@ -93,6 +93,7 @@ class Drover:
             "DROVER_LEASE_RENEW_SECONDS": "2",
             "DROVER_WORKER_STALE_SECONDS": "6",
             "DROVER_NODE_POLL_SECONDS": "0.5",
+            "DROVER_CATALOGUE_URL": "",
             "DROVER_RETRY_DELAY_SECONDS": "0.2",
             **{name.upper(): str(value) for name, value in settings_.items()},
         }
