@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from orchestration.admin.base import ServiceAdmin, actor_of
+from orchestration.admin.base import ReadOnlyAdmin, ServiceAdmin, actor_of
 from orchestration.admin.display import age, column, milliseconds, size, state
-from orchestration.models import Node
+from orchestration.models import HealthChange, Node
 from orchestration.payloads.fleet import node_status
 from orchestration.permissions import Action
 from orchestration.services import nodes
@@ -38,6 +38,10 @@ class NodeAdmin(ServiceAdmin):
         "health_reason",
         "circuit_words",
         "draining",
+        "drain_note",
+        "drain_until",
+        "drained_by",
+        "sent_along",
         "simulated",
         "ollama_version",
         "seen",
@@ -46,7 +50,7 @@ class NodeAdmin(ServiceAdmin):
     )
     fieldsets = (
         (None, {"fields": ("name", "base_url", "verify_tls", "enabled")}),
-        ("Capacity", {"fields": ("slots_per_model", "vram_bytes", "labels")}),
+        ("Capacity", {"fields": ("slots_per_model", "vram_bytes", "disk_bytes", "labels")}),
         ("As last seen", {"fields": readonly_fields}),
     )
 
@@ -56,6 +60,11 @@ class NodeAdmin(ServiceAdmin):
     @admin.display(description="state", ordering="health")
     def status(self, node: Node) -> SafeString:
         return state(node_status(node))
+
+    @admin.display(description="headers")
+    def sent_along(self, node: Node) -> str:
+        """Their values are entered on the node's page in Drover, and shown nowhere."""
+        return ", ".join(node.header_names) or "none"
 
     @admin.display(description="circuit")
     def circuit_words(self, node: Node) -> str:
@@ -78,3 +87,16 @@ class NodeAdmin(ServiceAdmin):
         chosen = [nodes.set_draining(actor=actor_of(request), node_id=row.pk, draining=draining) for row in queryset]
         names = ", ".join(node.name for node in chosen)
         self.message_user(request, f"{'Draining' if draining else 'Resumed'}: {names}.", messages.SUCCESS)
+
+
+@admin.register(HealthChange)
+class HealthChangeAdmin(ReadOnlyAdmin):
+    when = column("at", age, "when")
+    list_display = ("__str__", "node", "status", "reason", "when")
+    list_filter = ("health",)
+    list_select_related = ("node",)
+    search_fields = ("node__name", "reason")
+
+    @admin.display(description="health", ordering="health")
+    def status(self, change: HealthChange) -> SafeString:
+        return state(change.health)

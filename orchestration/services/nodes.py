@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orchestration import events, payloads
-from orchestration.errors import InvalidInput, NotFound
+from orchestration.errors import InvalidInput, NotFound, SecretsUnreadable
 from orchestration.models import Node
 from orchestration.ollama.addresses import AddressPolicy, check_url
 from orchestration.ollama.wire import InstalledModel, LoadedModel
@@ -27,6 +27,7 @@ from orchestration.services import (
     node_headers,
     outsiders,
     pins,
+    secrets,
     setbacks,
 )
 from orchestration.services.again import atomic_again
@@ -146,6 +147,24 @@ def delete(*, actor: Actor, node_id: int) -> None:
     gone = {**payloads.node(node), "deleted": True}
     events.on_commit(("node", gone), wake=True)
     node.delete()
+
+
+def reseal(*, actor: Actor) -> tuple[int, list[str]]:
+    """How many nodes have headers that are sealed with the newest key now, and the names of those no key opens."""
+    require(actor, Action.EDIT_NODE)
+    done, lost = 0, []
+    for node_id in Node.objects.exclude(sealed_headers="").values_list("pk", flat=True):
+        with transaction.atomic():
+            node = _locked(node_id)
+            try:
+                node.sealed_headers = secrets.resealed(node.sealed_headers)
+            except SecretsUnreadable:
+                lost.append(node.name)
+                continue
+            node.save(update_fields=["sealed_headers"])
+            audit.record(actor, "node.resealed", node)
+            done += 1
+    return done, lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

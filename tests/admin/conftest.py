@@ -15,12 +15,14 @@ from orchestration.errors import Refused
 from orchestration.models import Node, Task, Turn, User
 from orchestration.permissions import Actor, Role
 from orchestration.policy.decision import Grant
+from orchestration.policy.states import NodeHealth
 from orchestration.services import (
     agents,
     attempts,
     conversations,
     documents,
     grants,
+    health,
     keys,
     memories,
     model_configs,
@@ -147,7 +149,7 @@ def history(
     bob: User,
 ) -> list[Task]:
     """Something in every table: a failed task, a cancelled one and two that wait."""
-    make_node("gpu-b")
+    health.note(make_node("gpu-b"), NodeHealth.HEALTHY, "", at=timezone.now())
     tasks = list(submit("one", "two", "three", "four").tasks.order_by("pk"))
     fail(tasks[0])
     Task.objects.filter(pk=tasks[1].pk).update(status="cancelled", ended_at=timezone.now())

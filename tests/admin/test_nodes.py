@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from orchestration.models import AuditEntry, Node
+from orchestration.services import nodes
 from tests.admin.conftest import Person
 
 FORM = {"base_url": "http://10.0.0.9:11434", "slots_per_model": "4", "labels": "fast, big", "enabled": "on"}
@@ -48,10 +49,10 @@ def test_a_refused_change_leaves_the_node_as_it_was(admin: Person, node: Node) -
 
 
 def test_nodes_are_drained_and_resumed_from_the_list(admin: Person, make_node: Any) -> None:
-    nodes = [make_node("gpu-a"), make_node("gpu-b")]
-    assert "Draining: gpu-a, gpu-b." in admin.act("node", "drain", *nodes)
+    several = [make_node("gpu-a"), make_node("gpu-b")]
+    assert "Draining: gpu-a, gpu-b." in admin.act("node", "drain", *several)
     assert set(Node.objects.values_list("draining", flat=True)) == {True}
-    admin.act("node", "resume", nodes[0])
+    admin.act("node", "resume", several[0])
     assert Node.objects.get(name="gpu-a").draining is False
 
 
@@ -72,8 +73,20 @@ def test_a_node_is_deleted_after_a_confirmation(admin: Person, node: Node) -> No
 
 
 def test_several_nodes_are_deleted_from_the_list(admin: Person, make_node: Any) -> None:
-    nodes = [make_node("gpu-a"), make_node("gpu-b"), make_node("gpu-c")]
-    assert "gpu-b" in admin.act("node", "delete_selected", *nodes[:2])
-    admin.act("node", "delete_selected", *nodes[:2], post="yes")
+    several = [make_node("gpu-a"), make_node("gpu-b"), make_node("gpu-c")]
+    assert "gpu-b" in admin.act("node", "delete_selected", *several[:2])
+    admin.act("node", "delete_selected", *several[:2], post="yes")
     assert list(Node.objects.values_list("name", flat=True)) == ["gpu-c"]
     assert AuditEntry.objects.filter(action="node.deleted").count() == 2
+
+
+def test_of_its_headers_only_the_names_are_shown(admin: Person, as_alice: Any) -> None:
+    bearer = {"type": "bearer", "token": "tok-5566778899"}
+    node = nodes.create(actor=as_alice, name="gpu-z", base_url="http://10.0.0.9:11434", credentials=bearer)
+    page = admin.page("node_change", node.pk)
+    assert "authorization" in page
+    assert "tok-5566778899" not in page
+    assert node.sealed_headers not in page
+    admin.send("node_change", node.pk, name="gpu-z", **{**FORM, "verify_tls": "on", "labels": "slow"})
+    node.refresh_from_db()
+    assert node.header_names == ["authorization"]

@@ -14,6 +14,7 @@ TABLES = [
     "user",
     "apikey",
     "node",
+    "healthchange",
     "ollamamodel",
     "nodemodel",
     "modelconfig",
