@@ -1,11 +1,11 @@
-"""Models as the fleet has them: written by the monitor, shown here."""
+"""Models as the fleet has them, and as they can be got: written by the scheduler, shown here."""
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ReadOnlyAdmin
 from orchestration.admin.display import age, column, listed, size, state
-from orchestration.models import NodeModel, OllamaModel
+from orchestration.models import CatalogueEntry, ModelDetails, NodeModel, OllamaModel
 
 
 @admin.register(OllamaModel)
@@ -36,3 +36,20 @@ class NodeModelAdmin(ReadOnlyAdmin):
     @admin.display(description="unloads", ordering="expires_at")
     def unloads(self, row: NodeModel) -> SafeString | str:
         return age(row.expires_at) if row.loaded else "—"
+
+
+@admin.register(ModelDetails)
+class ModelDetailsAdmin(ReadOnlyAdmin):
+    told = column("fetched_at", age, "told")
+    list_display = ("digest", "told")
+    list_filter = ("fetched_at",)
+    search_fields = ("digest", "license")
+
+
+@admin.register(CatalogueEntry)
+class CatalogueEntryAdmin(ReadOnlyAdmin):
+    able_to = column("capabilities", listed)
+    told = column("fetched_at", age, "told")
+    list_display = ("name", "description", "able_to", "told")
+    list_filter = ("fetched_at",)
+    search_fields = ("name", "description", "capabilities")

@@ -137,6 +137,9 @@ class ModelDetails(models.Model):
     metadata = models.JSONField(default=dict, blank=True, help_text="GGUF metadata, without its long lists.")
     fetched_at = models.DateTimeField()
 
+    class Meta:
+        verbose_name = verbose_name_plural = "model details"
+
     def __str__(self) -> str:
         return self.digest[:12]
 
@@ -152,6 +155,7 @@ class CatalogueEntry(models.Model):
 
     class Meta:
         ordering = ["name"]
+        verbose_name_plural = "catalogue entries"
 
     def __str__(self) -> str:
         return self.name

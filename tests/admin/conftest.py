@@ -12,13 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.errors import Refused
-from orchestration.models import Node, Task, Turn, User
+from orchestration.models import ModelDetails, Node, Task, Turn, User
 from orchestration.permissions import Actor, Role
+from orchestration.policy.catalogue import CatalogueModel
 from orchestration.policy.decision import Grant
 from orchestration.policy.states import NodeHealth
 from orchestration.services import (
     agents,
     attempts,
+    catalogue,
     conversations,
     documents,
     grants,
@@ -149,6 +151,8 @@ def history(
     bob: User,
 ) -> list[Task]:
     """Something in every table: a failed task, a cancelled one and two that wait."""
+    ModelDetails.objects.create(digest="a1b2c3", license="MIT", fetched_at=timezone.now())
+    catalogue.keep(models=[CatalogueModel(name="rivers")], now=timezone.now())
     health.note(make_node("gpu-b"), NodeHealth.HEALTHY, "", at=timezone.now())
     tasks = list(submit("one", "two", "three", "four").tasks.order_by("pk"))
     fail(tasks[0])

@@ -17,6 +17,8 @@ TABLES = [
     "healthchange",
     "ollamamodel",
     "nodemodel",
+    "modeldetails",
+    "catalogueentry",
     "modelconfig",
     "agent",
     "pause",
