@@ -10,7 +10,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from orchestration import extensions, queue
-from orchestration.models import Attempt, RoleLease, Task, WorkerProcess
+from orchestration.models import Attempt, CatalogueState, RoleLease, Task, WorkerProcess
 from orchestration.payloads import stamp
 from orchestration.policy.states import AttemptStatus, TaskStatus
 from orchestration.queries.tasks import task_counts
@@ -31,12 +31,19 @@ def health() -> dict[str, Any]:
     else:
         checks["scheduler"] = checks["worker"] = _check(False, "unknown: the database does not answer")
     ok = all(check["ok"] for check in checks.values())
-    return {"status": "ok" if ok else "degraded", "checks": checks, **_notes()}
+    notes = [*_broken_extensions(), *(_unread_library() if checks["database"]["ok"] else ())]
+    return {"status": "ok" if ok else "degraded", "checks": checks, **({"notes": notes} if notes else {})}
 
 
-def _notes() -> dict[str, list[str]]:
+def _broken_extensions() -> list[str]:
     broken = len(extensions.failed())  # whoever asks need not know which packages there are
-    return {"notes": [f"{broken} installed extensions cannot be loaded; doctor says why"]} if broken else {}
+    return [f"{broken} installed extensions cannot be loaded; doctor says why"] if broken else []
+
+
+def _unread_library() -> list[str]:
+    """Nothing depends on it: the catalogue goes on as it was."""
+    failed = CatalogueState.objects.exclude(error="").exists()
+    return ["the model library could not be read the last time; the catalogue says why"] if failed else []
 
 
 def _check(ok: bool, message: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from orchestration import extensions, queries
 from orchestration.models import Attempt, Node
 from orchestration.queries import status
-from orchestration.services import processes
+from orchestration.services import catalogue, processes
 from tests.queries.conftest import Make
 
 
@@ -52,6 +52,13 @@ def test_extensions_that_could_not_be_loaded_are_a_note_and_no_failure(db: None,
     answer = queries.health()
     assert answer["notes"] == ["1 installed extensions cannot be loaded; doctor says why"]
     assert "extensions" not in answer["checks"]
+
+
+def test_a_library_that_cannot_be_read_is_a_note_and_no_failure(db: None) -> None:
+    catalogue.note_failure(error="it did not answer", now=timezone.now())
+    assert queries.health()["notes"] == ["the model library could not be read the last time; the catalogue says why"]
+    catalogue.keep(models=[], now=timezone.now())
+    assert "notes" not in queries.health()
 
 
 def test_a_leader_whose_lease_has_ended_leads_no_more(db: None) -> None:

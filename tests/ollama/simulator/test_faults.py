@@ -105,6 +105,11 @@ async def test_an_answer_can_be_html(caller):
     assert (status, body[:6]) == (200, "<html>")
 
 
+async def test_an_answer_can_be_whatever_the_fault_says(caller):
+    caller.node.add_fault("body", message='{"models": 7}', count=1)
+    assert await caller.generate() == (200, {"models": 7})
+
+
 @pytest.mark.parametrize(("kind", "after"), [("reset", 0), ("drop", 3)])
 async def test_connections_can_be_reset_before_or_in_the_middle(caller, kind, after):
     await caller.generate()
