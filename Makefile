@@ -89,6 +89,7 @@ bench-long: setup-dev ## what takes many minutes: beside other schedulers in rea
 	$(BIN)/python manage.py bench_fleet
 	$(BIN)/python manage.py bench_chaos
 	$(BIN)/python manage.py bench_batch
+	$(BIN)/python manage.py bench_history
 
 lock: setup-dev ## choose versions anew: writes requirements/*.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
