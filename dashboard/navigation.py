@@ -34,8 +34,9 @@ PLACES = (
     Place("documents", "/documents", "Documents", "tableview", "d"),
     Place("agents", "/agents", "Agents", "agents", "a"),
     Place("nodes", "/models", "Models & nodes", "fleet", "m", short="Models"),
+    Place("settings", "/settings", "Settings", "settings", "s"),
 )
-_SAME = {"": "overview", "models": "nodes"}
+_SAME = {"": "overview", "models": "nodes", "matrix": "nodes"}
 
 
 def section_of(path: str) -> str:
