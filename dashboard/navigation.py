@@ -35,6 +35,7 @@ PLACES = (
     Place("agents", "/agents", "Agents", "agents", "a"),
     Place("nodes", "/models", "Models & nodes", "fleet", "m", short="Models"),
     Place("settings", "/settings", "Settings", "settings", "s"),
+    Place("settings", "/settings", "Settings", "settings", "s"),
 )
 _SAME = {"": "overview", "models": "nodes", "matrix": "nodes"}
 

@@ -5,7 +5,7 @@ import {one} from "./dom.js";
 const handlers = new Map();
 const PLACES = {
   o: "/", t: "/tasks", n: "/new", c: "/chat", b: "/batches", w: "/workflows", r: "/runs", p: "/compare", e: "/bench",
-  l: "/load", u: "/outputs", d: "/documents", a: "/agents", m: "/models",
+  l: "/load", u: "/outputs", d: "/documents", a: "/agents", m: "/models", s: "/settings",
 };
 const SEQUENCE_MS = 1200;
 
