@@ -35,7 +35,6 @@ PLACES = (
     Place("agents", "/agents", "Agents", "agents", "a"),
     Place("nodes", "/models", "Models & nodes", "fleet", "m", short="Models"),
     Place("settings", "/settings", "Settings", "settings", "s"),
-    Place("settings", "/settings", "Settings", "settings", "s"),
 )
 _SAME = {"": "overview", "models": "nodes", "matrix": "nodes"}
 
