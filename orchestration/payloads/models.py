@@ -1,5 +1,6 @@
 """Models as the fleet knows them, on the wire: where each is, how sure that is, what was told of its weights."""
 
+from datetime import datetime
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -95,7 +96,9 @@ class NameStatusPayload(TypedDict):
     near: list[str]
 
 
-def model_place(row: NodeModel, *, status: str, listing: ListingPayload, same: bool) -> ModelPlace:
+def model_place(
+    row: NodeModel, *, status: str, listing: ListingPayload, same: bool, last_used_at: datetime | None
+) -> ModelPlace:
     return ModelPlace(
         node=row.node.name,
         node_id=row.node_id,
@@ -110,7 +113,7 @@ def model_place(row: NodeModel, *, status: str, listing: ListingPayload, same: b
         loaded_context=row.loaded_context,
         expires_at=iso(row.expires_at),
         modified_at=iso(row.modified_at),
-        last_used_at=iso(row.last_used_at),
+        last_used_at=iso(last_used_at),
         pinned=row.pinned,
         listing=listing,
     )

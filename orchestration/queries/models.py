@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Max
 from django.utils import timezone
 from typing_extensions import TypedDict
 
 from orchestration.errors import NotFound
-from orchestration.models import ModelConfig, Node, NodeModel
+from orchestration.models import ModelConfig, Node, NodeModel, NodeVariant
 from orchestration.payloads import models as shapes
 from orchestration.payloads.fleet import node_status
 from orchestration.payloads.models import (
@@ -136,7 +137,7 @@ def model(name: str, *, now: datetime | None = None) -> ModelPayload:
     usual = usual_digest(rows)
     return {
         **(_row(wanted, rows, enabled, now) if rows else _nowhere(wanted, enabled)),
-        "places": [_place(row, usual, now) for row in rows],
+        "places": _places(rows, usual, now),
         "status": known,
         "details": _details(usual),
         "listing": fleet_listing(now=now),
@@ -184,9 +185,22 @@ def usual_digest(rows: Iterable[NodeModel]) -> str:
     return min(counts, key=lambda digest: (-counts[digest], -newest[digest], digest), default="")
 
 
-def _place(row: NodeModel, usual: str, now: datetime) -> ModelPlace:
-    same = not row.digest or row.digest == usual
-    return shapes.model_place(row, status=node_status(row.node), listing=node_listing(row.node, now=now), same=same)
+def _places(rows: Sequence[NodeModel], usual: str, now: datetime) -> list[ModelPlace]:
+    names = {row.model.name for row in rows}
+    used = (
+        NodeVariant.objects.filter(model_name__in=names).order_by().values_list("node_id").annotate(Max("last_used_at"))
+    )
+    last_used = dict(used)
+    return [
+        shapes.model_place(
+            row,
+            status=node_status(row.node),
+            listing=node_listing(row.node, now=now),
+            same=not row.digest or row.digest == usual,
+            last_used_at=last_used.get(row.node_id),
+        )
+        for row in rows
+    ]
 
 
 def details(name: str) -> DetailsPayload | None:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from orchestration.errors import NotFound
-from orchestration.models import ModelConfig, ModelDetails, Node, NodeModel, OllamaModel
+from orchestration.models import ModelConfig, ModelDetails, Node, NodeModel, NodeVariant, OllamaModel
 from orchestration.queries import models
 
 MODEL = "llama3.2:latest"
@@ -115,6 +115,16 @@ def test_details_are_those_of_the_weights_that_most_nodes_have(make_node: MakeNo
     found = models.model("llama3.2")["details"]
     assert found is not None
     assert found["template"] == "{{ .Prompt }}"
+
+
+def test_a_place_says_when_the_model_was_used_there_last(make_node: MakeNode) -> None:
+    node = make_node("gpu-a")
+    make_node("gpu-b")
+    for num_ctx, hours in ((4096, 5), (8192, 2)):
+        used = NOW - timedelta(hours=hours)
+        NodeVariant.objects.create(node=node, model_name=MODEL, num_ctx=num_ctx, last_used_at=used)
+    found = {place["node"]: place["last_used_at"] for place in models.model(MODEL)["places"]}
+    assert found == {"gpu-a": "2026-11-01T10:00:00.000Z", "gpu-b": None}
 
 
 def test_the_list_takes_two_queries(make_node: MakeNode, django_assert_num_queries) -> None:
