@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from dashboard.forms import THINK_WORDS, split
-from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, number_field
+from dashboard.option_forms import OPTION_FIELDS, OptionsForm, RetriesForm, initial_options, number_field
 from orchestration import extensions
 from orchestration.errors import InvalidInput
 from orchestration.models import Agent
@@ -32,7 +32,7 @@ PREFERENCES = {
 """The kinds of task with the words of the form, as people think of them."""
 _PLAIN = (
     *("name", "kind", "description", "default_model", "max_concurrent_tasks", "timeout_seconds"),
-    *("memory_enabled", "router", "extension", *RETRY_FIELDS),
+    *("memory_enabled", "router", "extension", "preset", *RETRY_FIELDS),
 )
 
 
@@ -179,6 +179,6 @@ def initial_from_agent(agent: Agent) -> dict[str, Any]:
         "models": "\n".join(agent.models),
         "fallbacks": "\n".join(agent.fallbacks),
         "prefer_labels": ", ".join(agent.prefer_labels),
-        **{name: agent.options.get(name) for name in OPTION_FIELDS},
+        **initial_options(agent.options),
         **{f"prefer_{named(key)}": model for key, model in agent.routing_preferences.items()},
     }

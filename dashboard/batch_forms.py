@@ -161,6 +161,7 @@ class BatchForm(TypedForm):
         return TaskSpec(
             type=data["type"],
             model_name=data["model_name"],
+            preset="" if embed else data["preset"],
             parameters=self.own_parameters(),
             priority=data["priority"],
             tags=split(data["tags"]),

@@ -14,15 +14,14 @@ from django import forms
 
 from dashboard.image_fields import ImagesField, ModelSelect
 from dashboard.option_forms import (
-    OPTION_FIELDS,
-    RetriesForm,
     TypedForm,
+    initial_options,
     json_object,
     number_field,
     whole_field,
 )
 from orchestration.errors import DroverError, NotAllowed
-from orchestration.models import ModelConfig, Task
+from orchestration.models import Task
 from orchestration.payloads import AgentPayload, DocumentPayload
 from orchestration.policy.states import Priority, TaskType
 from orchestration.services.specs import THINK_LEVELS, TaskSpec
@@ -100,7 +99,9 @@ class TaskForm(TypedForm):
         label="Thinking", required=False, choices=[("", "as the model does"), *((w, w) for w in THINK_WORDS if w)]
     )
     format = forms.ChoiceField(
-        label="Answer", required=False, choices=[("", "text"), ("json", "JSON"), ("schema", "JSON by a schema")]
+        label="Answer",
+        required=False,
+        choices=[("", "as its agent has it"), ("text", "text"), ("json", "JSON"), ("schema", "JSON by a schema")],
     )
     schema = forms.CharField(
         label="JSON schema",
@@ -108,12 +109,6 @@ class TaskForm(TypedForm):
         widget=forms.Textarea(
             attrs={"rows": 6, "class": "mono", "placeholder": '{"type": "object", "properties": {}}'}
         ),
-    )
-    stop = forms.CharField(
-        label="Stop at",
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 1, "placeholder": "one text a line"}),
     )
     timeout_seconds = number_field("Time-out, seconds", "none", min_value=1)
     max_tries = whole_field("Most tries", "as its agent says", min_value=1, max_value=100)
@@ -181,6 +176,7 @@ class TaskForm(TypedForm):
             type=kind,
             **self._said(kind, original),
             model_name=data["model_name"],
+            preset="" if kind == TaskType.EMBED else data["preset"],
             parameters=self.own_parameters(),
             priority=data["priority"],
             images=[] if kind == TaskType.EMBED else self._images(original),
@@ -212,10 +208,6 @@ class TaskForm(TypedForm):
 
     def _spoken(self) -> list[dict[str, Any]]:
         return [row for row in self._sent_messages() if row["content"].strip()]
-
-    def options(self) -> dict[str, Any]:
-        stop = [line for line in self.cleaned_data["stop"].splitlines() if line]
-        return {**super().options(), **({"stop": stop} if stop else {})}
 
     def _images(self, original: Task | None) -> list[str]:
         kept = list(original.images) if original and self.cleaned_data["keep_images"] else []
@@ -271,28 +263,10 @@ def initial_from_task(task: Task) -> dict[str, Any]:
         "think": think if task.think is not None else "",
         "format": "schema" if isinstance(task.format, dict) else task.format or "",
         "schema": json.dumps(task.format, indent=2) if isinstance(task.format, dict) else "",
-        "stop": "\n".join(options.get("stop") or []),
         "timeout_seconds": task.timeout_seconds,
         "origin": f"task:{task.pk}",
         "keep_images": bool(task.images),
         "documents": list(task.documents.values_list("pk", flat=True)),
-        **{name: options.get(name) for name in OPTION_FIELDS},
+        "preset": task.preset,
+        **initial_options(options),
     }
-
-
-class ModelForm(RetriesForm):
-    enabled = forms.BooleanField(
-        label="Enabled", required=False, help_text="A disabled model takes nothing new, wherever it is."
-    )
-    max_concurrent_requests = forms.IntegerField(
-        label="Requests at once", min_value=1, max_value=10_000, help_text="Over all nodes together."
-    )
-    priority = forms.IntegerField(
-        label="Order", min_value=-1000, max_value=1000, help_text="Of several that would do, the highest is taken."
-    )
-    timeout_seconds = number_field("Time-out, seconds", "none", min_value=1)
-    keep_alive_seconds = number_field("Stays loaded, seconds", "as usual", min_value=0)
-
-
-def initial_from_model(config: ModelConfig) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in ModelForm.base_fields}

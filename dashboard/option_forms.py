@@ -1,5 +1,7 @@
 """Parts of forms: types of tasks with what they take, Ollama's options, and how failed tries are made again."""
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -8,12 +10,23 @@ from orchestration import extensions
 from orchestration.errors import InvalidInput
 from orchestration.policy.context import BUCKETS
 from orchestration.policy.failures import CHOICES
+from orchestration.policy.options import OPTIONS
+from orchestration.policy.presets import BUILT_IN
 from orchestration.policy.states import TaskType
 from orchestration.policy.strict_json import read_json
-from orchestration.services.task_types import OPTIONS, is_built_in
+from orchestration.queries import presets
+from orchestration.services.task_types import OPTIONS as OPTIONS_KEY
+from orchestration.services.task_types import is_built_in
 from orchestration.services.tries import LONGEST_FIRST_DELAY, MOST_GROWTH
 
-OPTION_FIELDS = ("temperature", "num_predict", "num_ctx", "seed", "top_p")
+COMMON_FIELDS = ("temperature", "num_predict", "num_ctx", "seed", "top_p")
+"""What most people look for; the rest is a fold away."""
+OPTION_FIELDS = (
+    *COMMON_FIELDS,
+    *(name for name, option in OPTIONS.items() if name not in COMMON_FIELDS and not option.runner),
+)
+RUNNER_FIELDS = tuple(name for name, option in OPTIONS.items() if option.runner)
+_PLACEHOLDERS = {"temperature": "0 to 2", "num_predict": "no limit", "seed": "random"}
 FAILURES = {
     "unreachable": "no connection",
     "refused": "a refusal, such as busy or out of memory",
@@ -36,24 +49,94 @@ def whole_field(label: str, note: str, **limits: Any) -> forms.IntegerField:
     return forms.IntegerField(label=label, required=False, widget=widget, **limits)
 
 
-class OptionsForm(forms.Form):
-    """Ollama's options as proper fields; an empty one is not sent."""
+def _plain_field(name: str) -> forms.Field:
+    """As the table has it: what is common has its help at hand, the rest below it."""
+    option = OPTIONS[name]
+    note = option.range_words or "as usual"
+    if option.kind is list:
+        area = forms.Textarea(attrs={"rows": 2, "placeholder": "one text a line"})
+        field: forms.Field = forms.CharField(label=option.label, required=False, strip=False, widget=area)
+    elif option.kind is bool:
+        words = [("", "as usual"), ("true", "yes"), ("false", "no")]
+        field = forms.TypedChoiceField(
+            label=option.label, required=False, choices=words, coerce=lambda text: text == "true", empty_value=None
+        )
+    else:
+        limits = {"min_value": option.least, "max_value": option.most}
+        made = whole_field if option.kind is int else number_field
+        field = made(option.label, _PLACEHOLDERS.get(name, note), **limits)
+    field.widget.attrs["title"] = f"{option.help} Usually {option.usual}."
+    if name not in COMMON_FIELDS:
+        field.help_text = f"{option.help} Usually {option.usual}."
+    return field
 
-    temperature = number_field("Temperature", "0 to 2", min_value=0, max_value=10)
-    num_predict = whole_field("Most tokens", "no limit", min_value=-2, max_value=1_000_000)
-    num_ctx = forms.TypedChoiceField(
-        label="Context",
+
+def _context_field(chosen: Any) -> forms.TypedChoiceField:
+    """One of the sizes that requests are put into, and whatever is chosen already."""
+    sizes = sorted({*BUCKETS, *([chosen] if isinstance(chosen, int) else [])})
+    field = forms.TypedChoiceField(
+        label=OPTIONS["num_ctx"].label,
         required=False,
         coerce=int,
         empty_value=None,
-        choices=[("", "as usual"), *((size, f"{size:,}") for size in BUCKETS)],
+        choices=[("", "as usual"), *((size, f"{size:,}") for size in sizes)],
     )
-    seed = whole_field("Seed", "random")
-    top_p = number_field("Top p", "0 to 1", min_value=0, max_value=1)
+    field.widget.attrs["title"] = OPTIONS["num_ctx"].help
+    return field
+
+
+class OptionsForm(forms.Form):
+    """Ollama's options as proper fields, under a preset; an empty one is not sent."""
+
+    option_names = OPTION_FIELDS
+    has_preset = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.option_names:
+            initial = self.initial.get(name)
+            self.fields[name] = _context_field(initial) if name == "num_ctx" else _plain_field(name)
+        if self.has_preset:
+            field = forms.ChoiceField(
+                label="Preset", required=False, choices=partial(preset_choices, self.initial.get("preset"))
+            )
+            field.widget.attrs["title"] = "A named set of options. What is filled in here wins over it."
+            self.fields["preset"] = field
+
+    @property
+    def common_options(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.option_names if name in COMMON_FIELDS]
+
+    @property
+    def rarer_options(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.option_names if name not in COMMON_FIELDS and not OPTIONS[name].runner]
+
+    @property
+    def runner_options(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.option_names if OPTIONS[name].runner]
+
+    @property
+    def rarer_are_used(self) -> bool:
+        """Whether they should be seen at once."""
+        return any(field.errors or field.value() not in (None, "") for field in self.rarer_options)
 
     def options(self) -> dict[str, Any]:
-        values = {name: self.cleaned_data.get(name) for name in OPTION_FIELDS}
-        return {name: value for name, value in values.items() if value is not None}
+        values = {name: self.cleaned_data.get(name) for name in self.option_names}
+        stop = [line for line in (values.get("stop") or "").splitlines() if line]
+        return {name: value for name, value in {**values, "stop": stop or None}.items() if value is not None}
+
+
+def preset_choices(chosen: str | None = None) -> list[tuple[str, str]]:
+    """The built-in ones first; one that has gone since stays chosen and says so."""
+    names = list(dict.fromkeys([*BUILT_IN, *(row["name"] for row in presets.presets())]))
+    gone = [(chosen, f"{chosen} · is no more")] if chosen and chosen not in names else []
+    return [("", "none"), *((name, name) for name in names), *gone]
+
+
+def initial_options(options: Mapping[str, Any], names: Iterable[str] = OPTION_FIELDS) -> dict[str, Any]:
+    """A form filled with them."""
+    filled = {name: options.get(name) for name in names}
+    return {**filled, "stop": "\n".join(options.get("stop") or ())}
 
 
 def type_choices() -> list[tuple[str, str]]:
@@ -82,7 +165,7 @@ class TypedForm(OptionsForm):
             return {}
         if is_built_in(kind):
             return options
-        return {**self.cleaned_data["parameters"], **({OPTIONS: options} if options else {})}
+        return {**self.cleaned_data["parameters"], **({OPTIONS_KEY: options} if options else {})}
 
 
 def json_object(text: str, what: str) -> dict[str, Any]:

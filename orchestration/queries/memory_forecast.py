@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from orchestration.errors import NotFound
 from orchestration.models import CatalogueEntry, ModelDetails, Node, NodeModel, NodeVariant, OllamaModel
-from orchestration.policy.context import bucket
+from orchestration.policy.context import BUCKETS, bucket
 from orchestration.policy.memory_forecast import cache_per_token, fit, forecast
 from orchestration.policy.routing import full_name
 
@@ -40,6 +40,19 @@ class MemoryForecast(TypedDict):
 
 def memory_forecast(name: str, num_ctx: int | None = None) -> MemoryForecast:
     """Raises NotFound for a model of which not even the size is known."""
+    return forecasts(name, [num_ctx])[0]
+
+
+def every_forecast(name: str) -> list[MemoryForecast]:
+    """For each of the sizes that the model takes; none where not even its own size is known."""
+    try:
+        found = forecasts(name, BUCKETS)
+    except NotFound:
+        return []
+    return list({it["num_ctx"]: it for it in found}.values())
+
+
+def forecasts(name: str, contexts: Sequence[int | None]) -> list[MemoryForecast]:
     name = full_name(name)
     model = OllamaModel.objects.filter(name=name).first()
     held = {row.node_id: row for row in NodeModel.objects.filter(model__name=name)}
@@ -47,19 +60,18 @@ def memory_forecast(name: str, num_ctx: int | None = None) -> MemoryForecast:
     if not size and not any(row.size_bytes for row in held.values()):
         raise NotFound(f"Nothing is known of the size of {name}.")
     most = model.context_length if model else None
-    context = bucket(num_ctx, default=settings.DROVER_DEFAULT_NUM_CTX)
-    context = min(context, most) if most else context
-    seen = _Seen(name)
+    seen, nodes = _Seen(name), list(Node.objects.filter(enabled=True))
     embeds = bool(model and "embedding" in model.capabilities)
-    return MemoryForecast(
-        model=name,
-        num_ctx=context,
-        context_length=most,
-        nodes=[
+    found = []
+    for wanted in contexts:
+        context = bucket(wanted, default=settings.DROVER_DEFAULT_NUM_CTX)
+        context = min(context, most) if most else context
+        rows = [
             _on(node, held.get(node.pk), size, context, seen, slots=1 if embeds else node.slots_per_model)
-            for node in Node.objects.filter(enabled=True)
-        ],
-    )
+            for node in nodes
+        ]
+        found.append(MemoryForecast(model=name, num_ctx=context, context_length=most, nodes=rows))
+    return found
 
 
 class _Seen:

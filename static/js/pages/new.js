@@ -1,6 +1,7 @@
 /** The form for a new task: shows what belongs to its type, keeps a draft, previews images, sums up what will happen. */
 
 import {all, make, one, put, show, soon, stamp} from "../dom.js";
+import {startForecast} from "../forecast.js";
 import {number} from "../format.js";
 import {kindOf} from "../forms.js";
 import {startPicker} from "../picker.js";
@@ -177,3 +178,5 @@ form.addEventListener("submit", () => {
 arrange();
 const first = one("[data-invalid] textarea", form) ?? one("[data-invalid] :is(input, select)", form) ?? (type() === "chat" ? one(".message textarea", form) : form.elements.prompt);
 first?.focus();
+
+startForecast(form);

