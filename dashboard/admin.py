@@ -13,7 +13,16 @@ from orchestration.models import AuditEntry
 SECTIONS = {
     "Work": ("Task", "Run", "Attempt", "Agent", "Workflow", "Pause"),
     "Talk": ("Conversation", "Turn", "Memory", "Document"),
-    "Fleet": ("Node", "HealthChange", "OllamaModel", "NodeModel", "ModelDetails", "CatalogueEntry", "ModelConfig"),
+    "Fleet": (
+        "Node",
+        "HealthChange",
+        "OllamaModel",
+        "NodeModel",
+        "ModelDetails",
+        "CatalogueEntry",
+        "ModelConfig",
+        "LoadSeries",
+    ),
     "People": ("User", "ApiKey"),
     "System": ("AuditEntry", "WorkerProcess", "RoleLease"),
 }

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.errors import Refused
-from orchestration.models import ModelDetails, Node, Task, Turn, User
+from orchestration.models import LoadSeries, ModelDetails, Node, Task, Turn, User
 from orchestration.permissions import Actor, Role
 from orchestration.policy.catalogue import CatalogueModel
 from orchestration.policy.decision import Grant
@@ -173,4 +173,5 @@ def history(
     steps = [{"name": "plan", "type": "generate", "input": "Plan it."}]
     workflows.create(actor=as_alice, definition={"name": "site", "steps": steps})
     processes.hold_role(role="scheduler", holder="here:8", lease=timedelta(minutes=1))
+    LoadSeries.objects.create(node=Node.objects.first(), node_name="gpu-a", model_name="llama3.2:latest")
     return tasks

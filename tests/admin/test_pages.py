@@ -20,6 +20,7 @@ TABLES = [
     "modeldetails",
     "catalogueentry",
     "modelconfig",
+    "loadseries",
     "agent",
     "pause",
     "run",
