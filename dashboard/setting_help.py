@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
@@ -94,6 +94,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
 }
 OTHERS = "Others"
+NOT_SHOWN = "set; not shown"
 HELP = {name: words for names in GROUPS.values() for name, words in names.items()}
 _SECRET = ("key", "secret", "password", "token")
 _OF_OTHERS = frozenset({"DROVER_URL", "DROVER_API_KEY", "DROVER_PASSPHRASE", "DROVER_VENV"})
@@ -111,14 +112,16 @@ def in_force(env: BaseSettings) -> list[Row]:
 
 def _row(env: BaseSettings, name: str, group: str) -> Row:
     default = type(env).model_fields[name].get_default(call_default_factory=True)
-    value, is_set = getattr(env, name), name in env.model_fields_set
+    value, source = shown(name, getattr(env, name)), "environment" if name in env.model_fields_set else "default"
+    if name == "secret_key" and not value:
+        value, source = NOT_SHOWN, "data folder"
     return {
         "name": name.upper(),
         "group": group,
         "help": HELP.get(name, ""),
-        "value": shown(name, value),
+        "value": value,
         "default": shown(name, default),
-        "source": "environment" if is_set else "default",
+        "source": source,
     }
 
 
@@ -129,7 +132,7 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, SecretStr) or any(
         word in name.split("_") or f"{word}s" in name.split("_") for word in _SECRET
     ):
-        return "set; not shown"
+        return NOT_SHOWN
     if isinstance(value, list):
         return ", ".join(shown(name, each) for each in value)
     if isinstance(value, bool):
@@ -140,15 +143,15 @@ def shown(name: str, value: Any) -> str:
 
 
 def _without_password(text: str) -> str:
-    if "://" not in text:
+    if "://" not in text or not ("@" in text or "?" in text):
         return text
     try:
         parts = urlsplit(text)
-        netloc = parts.netloc.rpartition("@")
-        query = "…" if parts.query else ""
-        return urlunsplit((parts.scheme, f"…@{netloc[2]}" if netloc[1] else parts.netloc, parts.path, query, ""))
     except ValueError:
-        return "set; not shown"
+        return NOT_SHOWN
+    _, at, host = parts.netloc.rpartition("@")
+    query = "?…" if parts.query else ""
+    return f"{parts.scheme}://{'…@' if at else ''}{host}{parts.path}{query}"
 
 
 def unknown(env: BaseSettings, environment: Mapping[str, str] = os.environ) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 import platform
 import shutil
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
@@ -26,8 +26,8 @@ UNKNOWN = "unknown"
 
 
 class SettingRow(TypedDict):
-    """``source``: default, environment, or fleet defaults, which are in the database. ``unless``: what the first two
-    say where the fleet's defaults say something else."""
+    """``source``: default, environment, data folder for a key that was made there, or fleet defaults, which are in the
+    database. ``unless``: what holds where the fleet's defaults say nothing."""
 
     name: str
     group: str
@@ -124,9 +124,10 @@ def _database() -> Iterator[Fact]:
         executor = MigrationExecutor(connection)
         pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         yield _fact("migrations", f"{pending} to run" if pending else "all run", "warn" if pending else "ok")
-        yield _fact("tasks", f"newest is {Task.objects.order_by('-pk').values_list('pk', flat=True).first() or 'none'}")
-        newest = AuditEntry.objects.values_list("at", flat=True).first()
-        yield _fact("last change by people", stamp(newest) if newest else "none")
+        newest = Task.objects.order_by("-pk").values_list("pk", flat=True).first()
+        yield _fact("newest task", f"#{newest}" if newest else "none yet")
+        changed = AuditEntry.objects.values_list("at", flat=True).first()
+        yield _fact("last change", f"{changed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if changed else "none yet")
     except DatabaseError:
         yield _fact("answers", "no; the log of the web process says why", "failed")
 

@@ -37,6 +37,11 @@ def test_a_setting_says_where_its_value_comes_from(monkeypatch: pytest.MonkeyPat
     assert all(row["group"] != OTHERS for row in found.values())
 
 
+def test_a_key_that_was_made_at_the_first_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rows(monkeypatch)["SECRET_KEY"]
+    assert (found["value"], found["source"]) == ("set; not shown", "data folder")
+
+
 def test_nothing_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     found = rows(
         monkeypatch,
@@ -59,7 +64,8 @@ def test_nothing_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         (33554432.0, "33554432"),
         (0.5, "0.5"),
         (Path("/a/b"), "/a/b"),
-        ("http://[", "set; not shown"),
+        ("http://[?", "set; not shown"),
+        ("unix:///tmp/x.sock", "unix:///tmp/x.sock"),
     ],
 )
 def test_values_are_shown_as_the_environment_has_them(value: Any, words: str) -> None:
