@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 LONGEST_WORD = 64
 """Longer runs of letters are encoded data, by which nobody searches."""
-SHORTEST_PREFIX = 2
+SHORTEST_PREFIX = 3
 MOST_TERMS = 24
 _SCRIPTS_WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
 _WORD = re.compile(f"[{_SCRIPTS_WITHOUT_SPACES}]|[^\\W_{_SCRIPTS_WITHOUT_SPACES}]+")

@@ -15,7 +15,7 @@ from orchestration.policy.terms import Term
 from orchestration.queries.batches import asked as prompt_of
 from orchestration.queries.ids import id_of
 from orchestration.queries.output_filter import OutputFilter
-from orchestration.queries.search import best, best_rated, counts, newest
+from orchestration.queries.search import COUNTED, RANKED, best, best_rated, counts, newest
 
 MOST_ROWS = 500
 PAGE_ROWS = 25
@@ -35,8 +35,9 @@ def search(
 ) -> OutputPage:
     """One page, with how many there are and what they are like. ``cursor`` as an earlier page gave it."""
     limit = max(1, min(limit, MOST_ROWS))
-    found = _ORDERS[asked.order](asked, limit, cursor)
-    counted = counts(asked) if facets else None
+    every = newest(asked, COUNTED) if facets or not cursor else None
+    found = _ORDERS[asked.order](asked, limit, cursor, every)
+    counted = counts(asked, every) if facets else None
     return OutputPage(
         outputs=rows_of(found.ids, asked.terms.wanted),
         next_cursor=found.following,
@@ -49,23 +50,21 @@ def search(
     )
 
 
-def _by_age(asked: OutputFilter, limit: int, cursor: str | None) -> _Found:
+def _by_age(asked: OutputFilter, limit: int, cursor: str | None, every: Sequence[int] | None) -> _Found:
     (below,) = _numbers(cursor, "n", 1)
-    ids = newest(asked, limit + 1, below=below)
+    ids = list(every[: limit + 1]) if every is not None and below is None else newest(asked, limit + 1, below=below)
     return _Found(ids[:limit], f"n{ids[limit - 1]}" if len(ids) > limit else None)
 
 
-def _by_relevance(asked: OutputFilter, limit: int, cursor: str | None) -> _Found:
+def _by_relevance(asked: OutputFilter, limit: int, cursor: str | None, every: Sequence[int] | None) -> _Found:
     """What comes in between two pages does not move what was ranked: all pages are of what was there at the first."""
     start, top = _numbers(cursor, "r", 2)
-    if top is None:
-        newest_of_all = newest(asked, 1)
-        start, top = 0, newest_of_all[0] if newest_of_all else 0
-    ids = best(asked, up_to=top, start=start or 0, most=limit + 1)
-    return _Found(ids[:limit], f"r{(start or 0) + limit}.{top}" if len(ids) > limit else None)
+    among = every[:RANKED] if every is not None and top is None else newest(asked, RANKED, below=(top or 0) + 1)
+    ids = best(asked, among, start=start or 0, most=limit + 1)
+    return _Found(ids[:limit], f"r{(start or 0) + limit}.{among[0]}" if len(ids) > limit else None)
 
 
-def _by_rating(asked: OutputFilter, limit: int, cursor: str | None) -> _Found:
+def _by_rating(asked: OutputFilter, limit: int, cursor: str | None, every: Sequence[int] | None) -> _Found:
     rating, below = _numbers(cursor, "s", 2)
     word = RATINGS[0] if rating is None else (str(rating) if rating else UNRATED)
     if word not in RATINGS:

@@ -3,13 +3,14 @@
 How many are looked at has a bound each, so that a word that every answer has costs no more than another.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from orchestration.models import User
@@ -22,6 +23,8 @@ COUNTED = 5_000
 RANKED = 1_000
 """The newest of those found are put in order of relevance."""
 _MOST_MONTHS = 36
+READ_BY_ROW = 0.4
+"""PostgreSQL reads row by row what more than this share of the answers has."""
 FACETS = ("model", "agent", "owner", "rating", "tag", "month", "week", "day", "json", "length", "type", "node")
 _FIXED = {"rating": RATINGS, "length": (*LENGTHS, LONGEST), "json": ("yes", "no")}
 _LATEST_FIRST = frozenset({"month", "week", "day"})
@@ -45,22 +48,27 @@ class _Hits(NamedTuple):
 
 
 def newest(asked: OutputFilter, most: int, *, below: int | None = None) -> list[int]:
-    return [row[0] for row in _fetched(_hits(asked, most, below=below))]
+    hits = _hits(asked, most, below=below)
+    if asked.narrows and connection.vendor == "postgresql":
+        return [row[0] for row in _from_index(hits)]
+    return [row[0] for row in _fetched(hits)]
 
 
-def best(asked: OutputFilter, *, up_to: int, start: int, most: int) -> list[int]:
-    """From the ``start``-th on, among the newest whose id is not above ``up_to``."""
-    hits = _hits(asked, RANKED, below=up_to + 1)
-    ranked = sorted(_fetched(_scored(asked, hits)), key=lambda row: (-row[1], -row[0]))
+def best(asked: OutputFilter, among: Sequence[int], *, start: int, most: int) -> list[int]:
+    """From the ``start``-th on; ``among`` are the newest that were found, the newest first, RANKED at most."""
+    if not among:
+        return []
+    ranked = sorted(_fetched(_scored(asked, among)), key=lambda row: (-row[1], -row[0]))
     return [row[0] for row in ranked[start : start + most]]
 
 
-def _scored(asked: OutputFilter, hits: _Hits) -> _Hits:
-    """The same rows with how well each answers."""
+def _scored(asked: OutputFilter, among: Sequence[int]) -> _Hits:
+    """How well each answers. FTS5 scores what it finds, so it finds the same again; a tsvector can be asked for."""
     if connection.vendor == "sqlite":
+        hits = _hits(asked, len(among), below=among[0] + 1)
         return _Hits(hits.sql.replace(" AS id FROM", f" AS id, -bm25({TABLE}, 1.0, 1.0, 0.0) FROM", 1), hits.params)
-    sql = f"SELECT h.id, ts_rank(i.words, %s::tsquery) FROM ({hits.sql}) h JOIN {TABLE} i ON i.task_id = h.id"
-    return _Hits(sql, [Question(asked.terms, ()).expression, *hits.params])
+    sql = f"SELECT task_id, ts_rank(words, %s::tsquery) FROM {TABLE} WHERE task_id = ANY(%s)"
+    return _Hits(sql, [Question(asked.terms, ()).expression, list(among)])
 
 
 def best_rated(asked: OutputFilter, most: int, *, rating: str = RATINGS[0], below: int | None = None) -> list[int]:
@@ -73,22 +81,29 @@ def best_rated(asked: OutputFilter, most: int, *, rating: str = RATINGS[0], belo
     return found
 
 
-def counts(asked: OutputFilter) -> Counts:
-    """What was found, kind by kind; a kind that is asked for is counted as if it were not."""
-    columns = _columns(asked)
-    total = len(columns["model"])
+def counts(asked: OutputFilter, found: Sequence[int] | None = None) -> Counts:
+    """What was found, kind by kind; a kind that is asked for is counted as if it were not. ``found``: the newest."""
+    ids = newest(asked, COUNTED) if found is None else found
+    columns = _columns(ids)
     facets = {kind: _counted(kind, columns[kind]) for kind in columns}
-    facets["tag"] = _tags(asked)
+    facets["tag"] = _tags(ids)
     for kind in asked.kinds:
         if kind in FACETS:
-            wider = asked.without(kind)
+            wider = newest(asked.without(kind), COUNTED)
             facets[kind] = _tags(wider) if kind == "tag" else _counted(kind, _columns(wider)[kind])
-    return Counts(total, total < COUNTED, facets)
+    return Counts(len(ids), len(ids) < COUNTED, facets)
 
 
-def _columns(asked: OutputFilter) -> dict[str, Sequence[Any]]:
-    """Of each kind the values of all that was found, as the table has them."""
-    hits = _hits(asked, COUNTED)
+def _listed(ids: Sequence[int]) -> _Hits:
+    """What was found, as a table for the next statement."""
+    if connection.vendor == "sqlite":
+        return _Hits("SELECT value AS id FROM json_each(%s)", [json.dumps(ids)])
+    return _Hits("SELECT unnest(%s::bigint[]) AS id", [list(ids)])
+
+
+def _columns(ids: Sequence[int]) -> dict[str, Sequence[Any]]:
+    """Of each kind the values of all of them, as the table has them."""
+    hits = _listed(ids)
     sql = f"SELECT {', '.join(_FROM_ROW)} FROM ({hits.sql}) h JOIN orchestration_output o ON o.task_id = h.id"
     found = _fetched(_Hits(sql, hits.params))
     values: list[Sequence[Any]] = list(zip(*found, strict=True)) or [()] * len(_FROM_ROW)
@@ -103,8 +118,8 @@ _FROM_ROW = (
 )
 
 
-def _tags(asked: OutputFilter) -> list[tuple[str, int]]:
-    hits = _hits(asked, COUNTED)
+def _tags(ids: Sequence[int]) -> list[tuple[str, int]]:
+    hits = _listed(ids)
     sql = (
         f"SELECT t.tag, COUNT(*) FROM ({hits.sql}) h JOIN orchestration_outputtag t ON t.output_id = h.id "
         "GROUP BY t.tag ORDER BY COUNT(*) DESC, t.tag LIMIT 50"
@@ -162,6 +177,22 @@ def _indexed(asked: OutputFilter, most: int, below: int | None) -> _Hits:
     return _Hits(sql, [*params, most])
 
 
+def _from_index(hits: _Hits) -> list[tuple[Any, ...]]:
+    """PostgreSQL counts nothing for fetching a tsvector, which costs it more than all else, and so likes to read row by
+    row. It may where most rows match; else it has to ask the GIN index, which knows without fetching any."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {TABLE} i WHERE {condition()}", hits.params[:1])
+        matching = cursor.fetchone()[0][0]["Plan"]["Plan Rows"]
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [TABLE])
+        by_row = matching > READ_BY_ROW * cursor.fetchone()[0]
+        if not by_row:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
+        cursor.execute(hits.sql, hits.params)
+        found = list(cursor.fetchall())
+        cursor.execute("SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = on")
+    return found
+
+
 def _marks(asked: OutputFilter) -> tuple[tuple[str, ...], ...]:
     groups = [
         tuple(mark(kind, value) for value in (owner_ids(values) if kind == "owner" else sorted(values)))
@@ -170,7 +201,7 @@ def _marks(asked: OutputFilter) -> tuple[tuple[str, ...], ...]:
     if asked.since:
         months = list(months_between(asked.since, asked.until or timezone.now()))
         groups += [tuple(mark("month", month) for month in months)] if 0 < len(months) <= _MOST_MONTHS else []
-    return ((EVERY,), *groups) if not groups else tuple(groups)
+    return tuple(groups) if groups or asked.terms.wanted else ((EVERY,),)
 
 
 def _fetched(hits: _Hits) -> list[tuple[Any, ...]]:

@@ -44,7 +44,7 @@ def three() -> None:
         ("fish -red", [2]),
         ("-fish", [3]),
         ("snap*", [1]),
-        ('"blue ta"*', [2]),
+        ('"blue tan"*', [2]),
         ("muller", [2]),
         ("本語", [3]),
         ('"fish the"', []),
