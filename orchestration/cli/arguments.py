@@ -45,6 +45,7 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--option", help="An Ollama option as name=value, such as temperature=0.2. Repeatable."),
 ]
+Preset = Annotated[str | None, typer.Option("--preset", help='Of options: the name of a preset; "" is none.')]
 Priority = Annotated[str | None, typer.Option("--priority", help="high, normal or low.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="Repeatable; commas too.")]
 Documents = Annotated[

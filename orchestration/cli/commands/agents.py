@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli import parsing
-from orchestration.cli.arguments import LIMIT_DEFAULT, Agent, Limit, Options
+from orchestration.cli.arguments import LIMIT_DEFAULT, Agent, Limit, Options, Preset
 from orchestration.cli.client import part
 from orchestration.cli.failures import Misused
 from orchestration.cli.session import Session, command
@@ -31,6 +31,7 @@ class Wishes:
     max_tasks: Annotated[int | None, typer.Option(min=1, help="Tasks at once.")] = None
     timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds for one task.")] = None
     route: Annotated[list[str] | None, typer.Option(help="Kind of task=model: code=codellama. Repeatable.")] = None
+    preset: Preset = None
     option: Options = None
     fallbacks: Annotated[list[str] | None, typer.Option(help="Models for when the others fail.")] = None
     prefer_labels: Annotated[list[str] | None, typer.Option(help="Labels of models and nodes it likes.")] = None
@@ -48,6 +49,7 @@ class Wishes:
             description=self.description,
             kind=self.kind,
             system_prompt=parsing.text_or_file(self.system_prompt),
+            preset=self.preset,
             options=parsing.options(self.option or []),
             fallbacks=parsing.names(self.fallbacks or []),
             prefer_labels=parsing.names(self.prefer_labels or []),

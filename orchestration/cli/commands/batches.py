@@ -10,7 +10,17 @@ from uuid import uuid4
 import typer
 
 from orchestration.cli import parsing
-from orchestration.cli.arguments import LIMIT_DEFAULT, Detach, Limit, Model, Options, Priority, Tags, agent_names
+from orchestration.cli.arguments import (
+    LIMIT_DEFAULT,
+    Detach,
+    Limit,
+    Model,
+    Options,
+    Preset,
+    Priority,
+    Tags,
+    agent_names,
+)
 from orchestration.cli.outcomes import finish, progress, saved, submitted, watch_run
 from orchestration.cli.session import Session, command
 from orchestration.cli.text import ago, line, number, seconds
@@ -38,6 +48,7 @@ class Wishes:
     form: Annotated[str | None, typer.Option("--format", help="csv, json, jsonl or list; found if left out.")] = None
     title: Annotated[str | None, typer.Option(help="What it is to be called.")] = None
     model: Model = None
+    preset: Preset = None
     option: Options = None
     priority: Priority = None
     tag: Tags = None
@@ -60,6 +71,7 @@ class Wishes:
             format=self.form,
             title=self.title,
             model_name=self.model,
+            preset=self.preset,
             parameters=parsing.options(self.option or []),
             priority=parsing.priority(self.priority),
             tags=parsing.names(self.tag or []),

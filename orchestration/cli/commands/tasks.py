@@ -17,6 +17,7 @@ from orchestration.cli.arguments import (
     Model,
     OfRuns,
     Options,
+    Preset,
     Priority,
     Tags,
 )
@@ -44,6 +45,7 @@ def run_tasks(
     sequential: Annotated[bool, typer.Option("--sequential", help="One after another.")] = False,
     continue_on_error: KeepOn = False,
     model: Model = None,
+    preset: Preset = None,
     option: Options = None,
     priority: Priority = None,
     tag: Tags = None,
@@ -60,6 +62,7 @@ def run_tasks(
         tasks=[task | shared for task in made],
         continue_on_error=continue_on_error or None,
         allow_missing_models=wait_for_models or None,
+        preset=preset,
         parameters=parsing.options(option or []),
         priority=parsing.priority(priority),
         tags=parsing.names(tag or []),
