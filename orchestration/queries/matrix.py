@@ -28,7 +28,7 @@ class MatrixErrand(TypedDict):
 
 
 class MatrixCell(TypedDict):
-    """``state``: loaded, loading, on_disk or absent. ``mismatch``: not the weights that most nodes have by this name."""
+    """``state``: loaded, loading, on_disk or absent. ``mismatch``: not the weights that most nodes have."""
 
     key: str
     model: str

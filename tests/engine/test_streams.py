@@ -89,3 +89,14 @@ def test_what_does_not_end_is_left_to_its_lease(streams, ended):
     streams.close()
     assert not streams.alive
     assert ended == {}
+
+
+def test_what_can_go_on_elsewhere_is_given_up_as_soon_as_the_worker_is_to_stop(streams, ended):
+    begin(streams, "sleep_long", job_id="stays")
+    begin(streams, "sleep_long", job_id="resumes").resumes = True
+    streams.announce_stopping()
+    wait_until(lambda: "resumes" in ended)
+    assert [handle.job.id for handle in streams.running()] == ["stays"]
+    assert WorkerProcess.objects.get(name="w-1").stopping
+    streams.stop_all(StopReason.SHUTDOWN)
+    assert streams.wait_until_empty(time.monotonic() + 10)
