@@ -1,7 +1,6 @@
-"""What a clean-up removes: one selection, measured by the dry run and taken piece by piece by the clean-up itself."""
+"""What a clean-up removes: measured by the dry run, and taken piece by piece by the clean-up itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import add, or_
@@ -43,14 +42,6 @@ def _size(*columns: str) -> Sum:
     return Sum(reduce(add, parts), output_field=BigIntegerField())
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """``tasks`` go as a whole, ``texts`` lose what was asked and answered. No task is in both."""
-
-    texts: TaskQuerySet
-    tasks: TaskQuerySet
-
-
 def rules() -> list[Rule]:
     """Those in force, that for all others last."""
     rows = RetentionRule.objects.select_related("agent")
@@ -67,18 +58,27 @@ def rules() -> list[Rule]:
     return sorted(found, key=lambda rule: (rule.agent_id is None, rule.agent))
 
 
-def selection(among: Sequence[Rule], as_of: datetime) -> Selection:
-    """Only what has ended, in runs of which everything has ended. A run goes as a whole or not at all, so that none is
-    ever half there."""
-    unfinished = Task.objects.filter(run=OuterRef("run"), status__in=UNFINISHED)
-    ended = Task.objects.filter(~Exists(unfinished), status__in=ENDED, awaited=False)
+def due_texts(among: Sequence[Rule], as_of: datetime) -> TaskQuerySet:
+    """Tasks whose texts have been kept for long enough."""
+    return _ended().filter(_due(among, as_of, {rule: rule.text_days for rule in among}), text_removed_at=None)
+
+
+def due_tasks(among: Sequence[Rule], as_of: datetime, *, runs: Sequence[int] | None = None) -> TaskQuerySet:
+    """Tasks that have been kept for long enough, in runs of which all have: none is ever half there.
+
+    ``runs``: only of these. The others of a run are looked for once for all, not for each task: a batch has many.
+    """
     old = _due(among, as_of, {rule: rule.task_days for rule in among})
-    others = Task.objects.filter(~old, run=OuterRef("run"))
-    tasks = ended.filter(old, ~Exists(others))
-    texts = ended.filter(_due(among, as_of, {rule: rule.text_days for rule in among}), text_removed_at=None)
-    if any(rule.task_days is not None for rule in among):
-        texts = texts.filter(Q(~old) | Exists(others))
-    return Selection(texts=texts, tasks=tasks)
+    due = _ended().filter(old)
+    due = due if runs is None else due.filter(run__in=runs)
+    candidates = due.order_by().values("run") if runs is None else runs
+    return due.exclude(run__in=Task.objects.filter(~old, run__in=candidates).order_by().values("run"))
+
+
+def _ended() -> TaskQuerySet:
+    """In runs of which everything has: what follows may need the rest."""
+    unfinished = Task.objects.filter(run=OuterRef("run"), status__in=UNFINISHED)
+    return Task.objects.filter(~Exists(unfinished), status__in=ENDED, awaited=False)
 
 
 def _due(among: Sequence[Rule], as_of: datetime, days: Mapping[Rule, int | None]) -> Q:
@@ -102,10 +102,12 @@ def _unless_kept(rule: Rule) -> Q:
     return Q(~Exists(collected)) if rule.keep_collected else Q()
 
 
-def planned(found: Selection) -> Removal:
-    """What a clean-up of this selection removes."""
-    removal = measured(found.tasks, whole=True)
-    removal.add_all(measured(found.texts, whole=False))
+def planned(among: Sequence[Rule], as_of: datetime) -> Removal:
+    """What a clean-up by these rules removes: whole tasks first, then texts of what is left."""
+    tasks, texts = due_tasks(among, as_of), due_texts(among, as_of)
+    removal = measured(tasks, whole=True)
+    whole = removal.count > 0
+    removal.add_all(measured(texts.exclude(pk__in=tasks.order_by().values("pk")) if whole else texts, whole=False))
     return removal
 
 
@@ -120,7 +122,7 @@ def dry_run(as_of: datetime) -> PlanPayload:
     check_moment(as_of)
     as_of = as_of.replace(microsecond=as_of.microsecond // 1000 * 1000)
     among = rules()
-    return shapes.plan(among, as_of, planned(selection(among, as_of)))
+    return shapes.plan(among, as_of, planned(among, as_of))
 
 
 def measured(tasks: TaskQuerySet, *, whole: bool) -> Removal:

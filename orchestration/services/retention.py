@@ -1,12 +1,12 @@
 """Retention: rules about how long texts and tasks are kept, and the clean-ups that keep to them, piece by piece."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from orchestration import events
@@ -15,7 +15,7 @@ from orchestration.models import Agent, CleanUp, Conversation, RetentionRule, Ru
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.payloads.retention import counts_of, removal_of
 from orchestration.permissions import SYSTEM, Action, Actor, require
-from orchestration.policy.retention import Removal, problem, rules_of
+from orchestration.policy.retention import Removal, Rule, problem, rules_of
 from orchestration.queries import retention as queries
 from orchestration.services import audit, outputs
 from orchestration.services.again import atomic_again
@@ -88,7 +88,7 @@ def ask_clean_up(*, actor: Actor, as_of: datetime | None = None, expected: int |
     if CleanUp.objects.filter(ended_at=None).exists():
         raise Conflict("Another clean-up is under way: wait for its end, or stop it.")
     among = queries.rules()
-    count = queries.planned(queries.selection(among, as_of or now)).count
+    count = queries.planned(among, as_of or now).count
     _confirm(count, expected)
     row = CleanUp.objects.create(
         at=now,
@@ -140,34 +140,69 @@ def carry_on(*, go_on: Callable[[], bool]) -> CleanUp | None:
     row = CleanUp.objects.filter(ended_at=None).order_by("pk").first()
     if row is None:
         return None
-    found = queries.selection(rules_of(row.rules), row.as_of)
-    whole = _in_pieces(row.pk, found.tasks, _delete, go_on) and _in_pieces(row.pk, found.texts, _remove_texts, go_on)
-    return _end(row.pk) if whole else None
+    among = rules_of(row.rules)
+    if _delete_runs(row, among, go_on) and _take_texts(row, among, go_on):
+        return _end(row.pk)
+    return None
+
+
+def _delete_runs(clean_up: CleanUp, among: Sequence[Rule], go_on: Callable[[], bool]) -> bool:
+    """Some runs at a time, so that one that is begun is brought to its end even when somebody stops it meanwhile.
+
+    False when it was broken off."""
+    due = queries.due_tasks(among, clean_up.as_of).order_by("run").values_list("run").annotate(count=Count("pk"))
+    for runs in _groups(list(due)):
+        if _is_stopped(clean_up):
+            return False
+        rows = queries.due_tasks(among, clean_up.as_of, runs=runs)
+        while go_on():
+            if not _piece(clean_up.pk, rows, _delete):
+                break
+        else:
+            return False
+    return True
+
+
+def _groups(runs: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Of runs with their numbers of tasks: each has enough of them for a piece."""
+    group: list[int] = []
+    tasks = 0
+    for run_id, count in runs:
+        group.append(run_id)
+        tasks += count
+        if tasks >= PIECE:
+            yield group
+            group, tasks = [], 0
+    if group:
+        yield group
+
+
+def _take_texts(clean_up: CleanUp, among: Sequence[Rule], go_on: Callable[[], bool]) -> bool:
+    """The oldest first. False when it was broken off."""
+    rows = queries.due_texts(among, clean_up.as_of)
+    last: Place | None = None
+    while go_on() and not _is_stopped(clean_up):
+        left = rows if last is None else rows.filter(ended_at__gte=last[0]).exclude(ended_at=last[0], pk__lte=last[1])
+        last = _piece(clean_up.pk, left, _remove_texts)
+        if last is None:
+            return True
+    return False
+
+
+def _is_stopped(clean_up: CleanUp) -> bool:
+    return not CleanUp.objects.filter(pk=clean_up.pk, ended_at=None).exists()
 
 
 Remove = Callable[[Sequence[int], datetime], Removal]
 
 
-def _in_pieces(clean_up_id: int, tasks: TaskQuerySet, remove: Remove, go_on: Callable[[], bool]) -> bool:
-    """False when it was stopped before the last piece."""
-    place: Place | None = None
-    while go_on():
-        place, stopped = _piece(clean_up_id, tasks, remove, place)
-        if stopped or place is None:
-            return not stopped
-    return False
-
-
 @atomic_again
-def _piece(clean_up_id: int, tasks: TaskQuerySet, remove: Remove, after: Place | None) -> tuple[Place | None, bool]:
-    """Where the next one goes on, None after the last; and whether somebody has stopped it."""
+def _piece(clean_up_id: int, tasks: TaskQuerySet, remove: Remove) -> Place | None:
+    """The next ones. Where they ended; None when there were none."""
     row = CleanUp.objects.select_for_update().get(pk=clean_up_id)
-    if row.ended_at is not None:
-        return None, True
-    rows = tasks if after is None else tasks.filter(ended_at__gte=after[0]).exclude(ended_at=after[0], pk__lte=after[1])
-    found = list(rows.order_by("ended_at", "pk").values_list("ended_at", "pk", "run_id")[:PIECE])
+    found = list(tasks.order_by("ended_at", "pk").values_list("ended_at", "pk", "run_id")[:PIECE])
     if not found:
-        return None, False
+        return None
     runs = Run.objects.filter(pk__in={run_id for _, _, run_id in found}).order_by("pk")
     list(runs.select_for_update(no_key=True).values_list("pk"))  # so that nobody does them again meanwhile
     ids = list(tasks.filter(pk__in=[pk for _, pk, _ in found]).values_list("pk", flat=True))
@@ -176,7 +211,7 @@ def _piece(clean_up_id: int, tasks: TaskQuerySet, remove: Remove, after: Place |
     row.counts = {**row.counts, "by_agent": counts_of(removal)}
     row.save(update_fields=["counts"])
     ended_at, pk, _ = found[-1]
-    return (ended_at or row.as_of, pk), False
+    return ended_at or row.as_of, pk
 
 
 def _remove_texts(ids: Sequence[int], now: datetime) -> Removal:

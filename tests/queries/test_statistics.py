@@ -121,7 +121,7 @@ def test_ratings_stand_beside_what_they_are_about(make_task: Make, bob: User) ->
 
 @pytest.mark.usefixtures("days")
 def test_the_number_of_queries_does_not_depend_on_what_there_is(django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(4):
         statistics(MARCH)
 
 
