@@ -22,6 +22,7 @@ SECTIONS = {
         "CatalogueEntry",
         "ModelConfig",
         "LoadSeries",
+        "Pull",
     ),
     "People": ("User", "ApiKey"),
     "System": ("AuditEntry", "WorkerProcess", "RoleLease"),

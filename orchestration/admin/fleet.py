@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 
 from orchestration.admin.base import ReadOnlyAdmin
 from orchestration.admin.display import age, column, listed, size, state
-from orchestration.models import CatalogueEntry, ModelDetails, NodeModel, OllamaModel
+from orchestration.models import CatalogueEntry, ModelDetails, NodeModel, OllamaModel, Pull
 
 
 @admin.register(OllamaModel)
@@ -53,3 +53,14 @@ class CatalogueEntryAdmin(ReadOnlyAdmin):
     list_display = ("name", "description", "able_to", "told")
     list_filter = ("fetched_at",)
     search_fields = ("name", "description", "capabilities")
+
+
+@admin.register(Pull)
+class PullAdmin(ReadOnlyAdmin):
+    done = column("done_bytes", size, "done")
+    of = column("total_bytes", size, "of")
+    told = column("updated_at", age, "told")
+    list_display = ("task", "stage", "done", "of", "told")
+    list_filter = ("task__status",)
+    list_select_related = ("task",)
+    search_fields = ("task__title", "stage")

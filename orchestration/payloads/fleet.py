@@ -21,6 +21,8 @@ class NodeModelPayload(TypedDict):
     context_length: int | None
     expires_at: str | None
     capabilities: list[str]
+    pinned: bool
+    pinned_by: str | None
 
 
 class LoadPlanPayload(TypedDict):
@@ -150,6 +152,8 @@ def node_model(row: NodeModel) -> NodeModelPayload:
         context_length=row.loaded_context if row.loaded else row.model.context_length,
         expires_at=iso(row.expires_at),
         capabilities=row.model.capabilities,
+        pinned=row.pinned,
+        pinned_by=row.pinned_by or None,
     )
 
 

@@ -16,13 +16,14 @@ from orchestration.models import LoadSeries, ModelDetails, Node, Task, Turn, Use
 from orchestration.permissions import Actor, Role
 from orchestration.policy.catalogue import CatalogueModel
 from orchestration.policy.decision import Grant
-from orchestration.policy.states import NodeHealth
+from orchestration.policy.states import ErrandType, NodeHealth
 from orchestration.services import (
     agents,
     attempts,
     catalogue,
     conversations,
     documents,
+    errands,
     grants,
     health,
     keys,
@@ -173,5 +174,6 @@ def history(
     steps = [{"name": "plan", "type": "generate", "input": "Plan it."}]
     workflows.create(actor=as_alice, definition={"name": "site", "steps": steps})
     processes.hold_role(role="scheduler", holder="here:8", lease=timedelta(minutes=1))
+    errands.submit(actor=as_alice, type=ErrandType.PULL, models=["qwen3:8b"])
     LoadSeries.objects.create(node=Node.objects.first(), node_name="gpu-a", model_name="llama3.2:latest")
     return tasks

@@ -21,6 +21,7 @@ TABLES = [
     "catalogueentry",
     "modelconfig",
     "loadseries",
+    "pull",
     "agent",
     "pause",
     "run",
