@@ -4,7 +4,8 @@ from typing_extensions import TypedDict
 
 
 class Whole(TypedDict):
-    """Of the whole range: sums over attempts that ended in it, and models that came into memory."""
+    """Of the whole range: sums over attempts that ended in it, and models that came into memory. Times to the first
+    token are null where no metric of them was asked for."""
 
     ended: int
     errors: int

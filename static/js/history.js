@@ -16,6 +16,9 @@ const gigabytes = (value) => (value === null || value === undefined ? DASH : `${
 const brief = (value) => (value >= 10_000 ? `${+(value / 1000).toFixed(1)}k` : String(+value.toFixed(2)));
 const mean = (value) => (value === null || value === undefined ? DASH : value < 10 ? String(+value.toFixed(1)) : number(Math.round(value)));
 
+const WHOLE = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((size) => [size, 2 * size, 5 * size]);
+const GIGABYTES = Array.from({length: 14}, (_, power) => 2 ** (28 + power));
+
 /** ``alone``: what is shown of one series; ``split``: of each of several. */
 const CHARTS = [
   {name: "work", title: "Running and waiting", kind: "area", stack: true, figure: mean, tick: brief, least: 2, split: ["running", "Running"],
@@ -24,11 +27,11 @@ const CHARTS = [
     alone: [["tokens_per_second", "tok/s", 3]]},
   {name: "first", title: "Time to the first token", kind: "line", figure: seconds, tick: (value) => (value < 1 && value ? `${Math.round(value * 1000)} ms` : `${+value.toFixed(1)} s`), least: 0.1,
     split: ["first_token_p95_seconds", "Time to the first token, p95"], alone: [["first_token_p50_seconds", "p50", 1], ["first_token_p95_seconds", "p95", 2, true]]},
-  {name: "ended", title: "Tries that ended", kind: "bars", stack: true, whole: true, per: true, figure: number, tick: brief, least: 4, split: ["ended", "Tries that ended"],
+  {name: "ended", title: "Tries that ended", kind: "bars", stack: true, increments: WHOLE, per: true, figure: number, tick: brief, least: 4, split: ["ended", "Tries that ended"],
     alone: [["errors", "failed", "bad"], ["fine", "fine", 1]]},
-  {name: "vram", title: "Video memory", kind: "area", stack: true, figure: gigabytes, tick: (value) => `${+(value / 2 ** 30).toFixed(1)} GB`, least: 2 ** 30, split: ["vram_bytes", "Video memory"],
+  {name: "vram", title: "Video memory", kind: "area", stack: true, increments: GIGABYTES, figure: gigabytes, tick: (value) => `${+(value / 2 ** 30).toFixed(1)} GB`, least: 2 ** 30, split: ["vram_bytes", "Video memory"],
     alone: [["vram_bytes", "in use", 6]]},
-  {name: "loads", title: "Models loaded", kind: "bars", stack: true, whole: true, per: true, figure: number, tick: brief, least: 4, split: ["loads", "Models loaded"],
+  {name: "loads", title: "Models loaded", kind: "bars", stack: true, increments: WHOLE, per: true, figure: number, tick: brief, least: 4, split: ["loads", "Models loaded"],
     alone: [["loads", "loads", 6]]},
 ];
 const stepWords = (step) => {
@@ -165,13 +168,14 @@ class History {
     return `${chart.title.textContent}: ${said.join("; ") || "nothing"}. The button Table shows all numbers.`;
   }
 
-  /** The figures under the cursor; without one those of the last point that is known. */
+  /** The figures under the cursor; without one the sum of what is counted, and the last known of the rest. */
   point(chart, index) {
     if (!chart.lines) return;
     const many = Boolean(this.asked.split);
     const shown = many && index === null ? [] : chart.lines;
     const items = shown.map(({name, ink, values}) => {
-      const value = index === null ? values.findLast((each) => each !== null) : values[index];
+      const whole = chart.per ? values.reduce((sum, each) => sum + each, 0) : values.findLast((each) => each !== null);
+      const value = index === null ? whole : values[index];
       return make("span", {title: name}, make("span", {class: "swatch", "data-series": ink}), many ? "" : name, make("b", {}, chart.figure(value ?? null)));
     });
     chart.key.replaceChildren(...(many ? items.reverse() : items));

@@ -29,6 +29,7 @@ function inks(holder) {
   const found = {
     axis: read("var(--ink-3)"),
     grid: read("var(--grid-line)"),
+    surface: read("var(--surface)"),
     rest: read("var(--ink-3)"),
     bad: read("var(--st-failed)"),
     font: `${FONT_PX}px ${font}`,
@@ -38,7 +39,11 @@ function inks(holder) {
   return found;
 }
 
-const faded = (colour, share) => colour.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${share})`);
+/** Opaque, so that what lies below in a pile does not shine through. */
+function mixed(colour, surface, share) {
+  const [one, other] = [colour, surface].map((text) => text.match(/[\d.]+/g).map(Number));
+  return `rgb(${[0, 1, 2].map((at) => Math.round(one[at] * share + other[at] * (1 - share))).join(", ")})`;
+}
 
 /** Each upon the ones before it, the highest first so that the lower ones are drawn over it. */
 function stacked(columns) {
@@ -67,7 +72,7 @@ function moments(_, splits, __, ___, increment) {
 
 const span = (splits) => splits.at(-1) - splits[0];
 
-/** Whole numbers for what is counted, and round ones up to the top. */
+/** From nothing up to a little above the highest. */
 function scale(chart) {
   return (_, __, highest) => [0, Math.max(chart.least ?? 1, (highest ?? 0) * 1.08)];
 }
@@ -132,7 +137,7 @@ export class Plot {
           {
             ...axis, size: 56, space: 30, grid: {stroke: ink.grid, width: 1},
             values: (_, splits) => splits.map((value) => this.chart.tick(value)),
-            incrs: this.chart.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6] : undefined,
+            incrs: this.chart.increments,
           },
         ],
         series: [{}, ...lines.map((line) => this.series(line, ink, step, pile))],
@@ -153,8 +158,9 @@ export class Plot {
       return {stroke: colour, fill: colour, width: 0, paths: uPlot.paths.bars({size: [0.8, 24], gap: 0, align: 1}), points: {show: false}};
     }
     const paths = step > 1 ? undefined : uPlot.paths.stepped({align: 1});
-    const fill = pile ? faded(colour, 0.55) : this.chart.kind === "area" && line.filled !== false ? faded(colour, 0.12) : undefined;
-    return {stroke: colour, width: 1.25, fill, paths, points: {show: false}, dash: line.dashed ? [4, 3] : undefined};
+    const fill = this.chart.kind === "area" ? mixed(colour, ink.surface, pile ? 0.4 : 0.13) : undefined;
+    const spanGaps = this.chart.kind === "line"; // a time to the first token is only known now and then
+    return {stroke: colour, width: 1.25, fill, paths, spanGaps, points: {show: false}, dash: line.dashed ? [4, 3] : undefined};
   }
 
   selected(plot) {

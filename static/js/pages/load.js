@@ -23,7 +23,7 @@ let drawn = "";
 async function pivot(kind, range) {
   const {url, model, node} = charts.asked;
   const within = kind === "model" ? {node} : {model};
-  const query = new URLSearchParams({...range, ...within, split: kind, metrics: "ended", top: MOST});
+  const query = new URLSearchParams({...range, ...within, split: kind, metrics: "ended,first_token_p50_seconds", top: MOST});
   const answer = await fetch(`${url}?${query}`, {headers: {Accept: "application/json"}}).catch(() => null);
   if (!answer?.ok) return;
   const {series} = await answer.json();
