@@ -24,6 +24,7 @@ from orchestration.engine.scan import search
 from orchestration.errors import DroverError, InvalidInput, InvalidNodeAddress
 from orchestration.models import Node, Task
 from orchestration.ollama.addresses import AddressPolicy, check_url
+from orchestration.ollama.headers import AUTHORIZATION
 from orchestration.payloads import NodeModelPayload, NodePayload
 from orchestration.payloads.node_reports import InFlightPayload
 from orchestration.permissions import Action, Actor, allowed, refusal, require
@@ -130,7 +131,12 @@ def edit(request: HttpRequest, node_id: int) -> HttpResponse:
 
 
 def _form(request: HttpRequest, form: NodeForm, node: Node | None) -> HttpResponse:
-    context: dict[str, Any] = {"form": form, "node": node, "why_not": refusal(actor(request), Action.EDIT_NODE)}
+    context: dict[str, Any] = {
+        "form": form,
+        "node": node,
+        "other_headers": [name for name in node.header_names if name != AUTHORIZATION] if node else [],
+        "why_not": refusal(actor(request), Action.EDIT_NODE),
+    }
     if "check" in request.POST and form.is_valid():
         require(actor(request), Action.EDIT_NODE)
         data = form.cleaned_data
