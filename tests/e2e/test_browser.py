@@ -134,6 +134,8 @@ PAGES = (
     "/nodes",
     "/nodes/new",
     "/nodes/1",
+    "/nodes/1/edit",
+    "/nodes/discover",
     "/models/llama3.2:latest",
     "/settings",
     "/settings/system",
