@@ -64,7 +64,7 @@ def export_config(request: HttpRequest, form: AsText = "json", sections: Section
 
 @router.post(
     "/config/export",
-    response={200: Any, **errors(403)},
+    response={200: Any, **errors(403, 413, 422)},
     summary="The configuration with sealed credentials",
     openapi_extra=_OUT,
 )

@@ -28,10 +28,15 @@ class Applying:
     def __init__(self, *, actor: Actor, replace: bool) -> None:
         self._actor = actor
         self._replace = replace
-        self.problems: list[Problem] = []
+        self._problems: dict[Problem, None] = {}
         self.unchanged = 0
         self._samples = 0
         self._replaced: set[Place] = set()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Each once, in the order in which they were found."""
+        return list(self._problems)
 
     def run(self, sections: list[Section], given: Given) -> None:
         items = given.sections
@@ -135,9 +140,7 @@ class Applying:
         return name != section.shape.key and fields.pop(name, _ABSENT) is not _ABSENT
 
     def _note(self, path: str, message: str) -> None:
-        problem = Problem(path=path, message=message)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._problems[Problem(path=path, message=message)] = None
 
 
 def blamed(error: DroverError) -> Iterator[tuple[Place, str]]:

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidKey
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from orchestration.errors import DroverError, InvalidInput
+from orchestration.errors import DroverError, InvalidInput, SecretsUnreadable, Unprocessable
 from orchestration.models import Node
 from orchestration.ollama.headers import AUTHORIZATION
 from orchestration.permissions import Actor
@@ -29,15 +29,30 @@ Headers = dict[str, dict[str, str]]
 
 
 def sealed(passphrase: str, names: Collection[str]) -> dict[str, Any]:
-    """Raises InvalidInput for a passphrase that is too short, SecretsUnreadable for what Drover cannot open."""
+    """Raises InvalidInput for a passphrase that is too short, Unprocessable for what Drover cannot open."""
     if len(passphrase) < SHORTEST:
         raise InvalidInput(f"A passphrase has at least {SHORTEST} characters.", field="passphrase")
     rows = Node.objects.filter(name__in=names).order_by("name")
-    headers: Headers = {row.name: secrets.opened(row.sealed_headers) for row in rows}
+    headers: Headers = {row.name: _opened(row) for row in rows}
     salt = randomness.token_bytes(16)
     box = Fernet(_key(passphrase, salt, _COST))
     text = box.encrypt(json.dumps({"nodes": headers}).encode()).decode()
     return {"kdf": "scrypt", **_COST, "salt": base64.b64encode(salt).decode(), "sealed": text}
+
+
+def _opened(row: Node) -> dict[str, str]:
+    try:
+        return secrets.opened(row.sealed_headers)
+    except SecretsUnreadable as error:
+        raise Unprocessable(f"{row.name}: {error.message}.") from error
+
+
+def _is_stored(row: Node, headers: dict[str, str]) -> bool:
+    """What no key opens is as good as lost, and is replaced."""
+    try:
+        return secrets.opened(row.sealed_headers) == headers
+    except SecretsUnreadable:
+        return False
 
 
 def opened(document: Mapping[str, Any], passphrase: str) -> Headers:
@@ -79,7 +94,7 @@ def restore(
 
 def _given(actor: Actor, row: Node, headers: dict[str, str], problems: list[Problem]) -> bool:
     try:
-        if secrets.opened(row.sealed_headers) == headers:
+        if _is_stored(row, headers):
             return False
         without = {} if AUTHORIZATION in headers else {"credentials": None}
         nodes.update(actor=actor, node_id=row.pk, headers=headers, **without)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.errors import Conflict, InvalidConfig, InvalidInput, NotAllowed
+from orchestration.errors import Conflict, InvalidConfig, InvalidInput, NotAllowed, Unprocessable
 from orchestration.models import Agent, AuditEntry, ModelConfig, Node, Preset, RetentionRule, Task, Workflow
 from orchestration.permissions import Actor, Role
 from orchestration.policy.transfer import parse, written
@@ -320,6 +320,15 @@ def test_sealed_credentials_that_were_tampered_with_are_a_problem(change: dict[s
     document["secrets"] |= change
     with pytest.raises(InvalidConfig, match="secrets: "):
         transfer.import_(actor=team, data=document, passphrase="correct horse")
+
+
+def test_what_a_changed_key_does_not_open_is_not_exported_and_can_be_replaced(team: Actor, settings: Any) -> None:
+    document = transfer.export_with_secrets(actor=team, passphrase="correct horse")
+    settings.SECRET_KEY = "another key, long enough"
+    with pytest.raises(Unprocessable, match="gpu-b: "):
+        transfer.export_with_secrets(actor=team, passphrase="correct horse")
+    assert transfer.import_(actor=team, data=document, passphrase="correct horse").restored == ["gpu-b"]
+    assert transfer.export_with_secrets(actor=team, passphrase="correct horse")
 
 
 def test_a_passphrase_has_some_length(team: Actor) -> None:
