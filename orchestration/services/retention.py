@@ -21,7 +21,7 @@ from orchestration.services import audit, outputs
 from orchestration.services.again import atomic_again
 from orchestration.services.fields import apply, cut, save
 
-PIECE = 200
+PIECE = 100
 """Tasks in a transaction: on SQLite nobody else writes meanwhile."""
 UNCONFIRMED = 100
 """So many are removed without the caller having said how many they expect."""
