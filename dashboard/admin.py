@@ -22,6 +22,8 @@ SECTIONS = {
         "CatalogueEntry",
         "ModelConfig",
         "LoadSeries",
+        "Preset",
+        "FleetDefaults",
         "Pull",
     ),
     "People": ("User", "ApiKey"),

@@ -52,7 +52,7 @@ class AgentAdmin(ServiceAdmin):
     fieldsets = (
         (None, {"fields": ("name", "description", "kind", "system_prompt", "think", "memory_enabled")}),
         ("Models", {"fields": ("models", "default_model", "fallbacks", "prefer_labels", "routing_preferences")}),
-        ("Answers", {"fields": ("options", "answer_schema")}),
+        ("Answers", {"fields": ("preset", "options", "answer_schema")}),
         ("Extensions", {"fields": ("router", "extension")}),
         ("Limits", {"fields": ("max_concurrent_tasks", "timeout_seconds")}),
         ("When a try fails", {"fields": RETRY_FIELDS}),

@@ -14,7 +14,7 @@ from orchestration.services.tries import RETRY_FIELDS
 class ModelConfigAdmin(ServiceAdmin):
     service = model_configs
     id_name = "config_id"
-    words = ("labels", "fallbacks", "retry_on")
+    words = ("labels", "fallbacks", "allowed_nodes", "retry_on")
     add_action = change_action = delete_action = Action.EDIT_MODEL
     deleting = "The model goes back to the defaults. It stays installed where it is."
     changed = column("updated_at", age, "changed")
@@ -23,8 +23,8 @@ class ModelConfigAdmin(ServiceAdmin):
     list_filter = ("enabled",)
     search_fields = ("model_name", "labels", "fallbacks")
     fieldsets = (
-        (None, {"fields": ("model_name", "enabled", "priority")}),
+        (None, {"fields": ("model_name", "enabled", "priority", "description", "allowed_nodes")}),
         ("Limits", {"fields": ("max_concurrent_requests", "timeout_seconds", "keep_alive_seconds")}),
         ("When a try fails", {"fields": RETRY_FIELDS}),
-        ("Requests", {"fields": ("options", "fallbacks", "labels")}),
+        ("Requests", {"fields": ("preset", "options", "think", "fallbacks", "labels")}),
     )

@@ -23,6 +23,7 @@ from orchestration.services import (
     catalogue,
     conversations,
     documents,
+    defaults,
     errands,
     grants,
     health,
@@ -31,6 +32,7 @@ from orchestration.services import (
     model_configs,
     pauses,
     processes,
+    presets,
     setbacks,
     workflows,
 )
@@ -161,6 +163,8 @@ def history(
     keys.create(actor=as_alice, owner=bob, name="script")
     model_configs.create(actor=as_alice, model_name="llama3.2")
     pauses.pause(actor=as_alice, kind="priority", key="low")
+    presets.create(actor=as_alice, name="poems")
+    defaults.update(actor=as_alice, preset="poems")
     beat = {"hostname": "here", "pid": 7, "capacity": 9, "in_use": 1, "stopping": False}
     processes.worker_beat(name="worker-1", started_at=timezone.now(), **beat)
     agent = tasks[0].agent

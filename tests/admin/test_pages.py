@@ -20,6 +20,8 @@ TABLES = [
     "modeldetails",
     "catalogueentry",
     "modelconfig",
+    "preset",
+    "fleetdefaults",
     "loadseries",
     "pull",
     "agent",
@@ -36,8 +38,8 @@ TABLES = [
     "memory",
     "workflow",
 ]
-ADDABLE = {"user", "apikey", "node", "modelconfig", "agent", "pause", "task"}
-DELETABLE = {"user", "node", "modelconfig", "agent", "pause", "task"}
+ADDABLE = {"user", "apikey", "node", "modelconfig", "preset", "agent", "pause", "task"}
+DELETABLE = {"user", "node", "modelconfig", "preset", "agent", "pause", "task"}
 
 
 def _first(table: str) -> Any:
