@@ -1,27 +1,30 @@
-"""What was done with models over the last day, week and month, from the tasks that have ended."""
+"""What was done with models: over the last 24 hours from the tasks, over a week and a month from the daily sums."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from typing_extensions import TypedDict
 
-from orchestration.models import Task
+from orchestration.models import Task, UsageDay, User
 from orchestration.policy.routing import full_name
 from orchestration.policy.spread import percentile
 from orchestration.policy.states import ErrandType, TaskStatus
+from orchestration.queries.statistics import user_name
 
-WINDOWS: Mapping[str, timedelta] = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+DAY = timedelta(days=1)
+WINDOWS: Mapping[str, timedelta] = {"24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
 TIMED_AT_MOST = 2_000
-"""First tokens that a percentile is made of: the latest ones."""
+"""Tasks whose first tokens a percentile is made of: the latest ones, so that a long history costs no more."""
 TOP = 5
 
 
 class UsagePayload(TypedDict):
     """``tokens_per_second``: of the time in which tokens were written. ``seconds``: of the GPUs, with loads and
-    prompts. ``first_token_p50`` and ``_p95``: seconds from the start, of the latest 2,000 tasks at most."""
+    prompts. ``first_token_p50`` and ``_p95``: seconds from the start, of the latest 2,000 tasks at most. A week and a
+    month end with today and begin at midnight UTC."""
 
     tasks: int
     completed: int
@@ -50,61 +53,92 @@ class ModelUsage(TypedDict):
     top_agents: list[Named]
 
 
+class _Timed(NamedTuple):
+    ended_at: datetime
+    seconds: float
+
+
 def of_model(name: str, *, now: datetime) -> ModelUsage:
     wanted = full_name(name)
-    month = _ended(now, WINDOWS["30d"]).filter(model_used=wanted)
+    month = _days(now, WINDOWS["30d"]).filter(model_name=wanted)
+    timed = _first_tokens(wanted)
+    sums = {window: _sums(window, now).get(wanted, _NOTHING) for window in WINDOWS}
     return ModelUsage(
         name=wanted,
-        windows={window: _of_one(wanted, window, now) for window in WINDOWS},
-        top_users=_top(month.exclude(owner=None), "owner__username"),
-        top_agents=_top(month, "agent_name"),
+        windows={window: _payload(row, _since(timed, now - WINDOWS[window])) for window, row in sums.items()},
+        top_users=_top_users(month),
+        top_agents=[Named(name=agent, tasks=tasks) for agent, tasks in _top(month, "agent_name")],
     )
-
-
-def _of_one(name: str, window: str, now: datetime) -> UsagePayload:
-    rows = _ended(now, WINDOWS[window]).filter(model_used=name)
-    return _payload(rows.aggregate(**_SUMS), _first_tokens(rows))
 
 
 def by_model(*, window: str, now: datetime) -> dict[str, UsagePayload]:
     """Of every model that was used in that time. One query, and one for each model that was."""
-    ended = _ended(now, WINDOWS[window]).exclude(model_used="")
-    rows = ended.order_by().values("model_used").annotate(**_SUMS).order_by("model_used")
-    return {row["model_used"]: _payload(row, _first_tokens(ended.filter(model_used=row["model_used"]))) for row in rows}
+    since = now - WINDOWS[window]
+    return {name: _payload(row, _since(_first_tokens(name), since)) for name, row in _sums(window, now).items()}
 
 
 def tasks_by_model(*, window: str, now: datetime) -> dict[str, int]:
-    ended = _ended(now, WINDOWS[window]).exclude(model_used="").order_by()
-    return dict(ended.values_list("model_used").annotate(Count("pk")))
+    return {name: row["good"] + row["bad"] for name, row in _sums(window, now).items()}
+
+
+_GPU = ("load_seconds", "prefill_seconds", "decode_seconds")
+_NOTHING: Mapping[str, Any] = {
+    **dict.fromkeys(("good", "bad", "prompts", "outputs", "users", "agents"), 0),
+    **dict.fromkeys(("load", "prefill", "decode"), 0.0),
+}
+
+
+def _sums(window: str, now: datetime) -> dict[str, dict[str, Any]]:
+    """By model. All models together: the range of time decides what is read, not how long a model's history is."""
+    if WINDOWS[window] == DAY:
+        rows: Any = _ended(now, DAY).order_by().values("model_used").annotate(**_OF_TASKS)
+        return {row["model_used"]: row for row in rows}
+    days: Any = _days(now, WINDOWS[window]).order_by().values("model_name").annotate(**_OF_DAYS)
+    return {row["model_name"]: row for row in days}
+
+
+_SECONDS: dict[str, Any] = {name.partition("_")[0]: Coalesce(Sum(name), 0.0) for name in _GPU}
+_TOKENS: dict[str, Any] = {
+    "prompts": Coalesce(Sum("prompt_tokens"), 0),
+    "outputs": Coalesce(Sum("output_tokens"), 0),
+    "agents": Count("agent_name", distinct=True),
+}
+_OF_TASKS: dict[str, Any] = {
+    **_SECONDS,
+    **_TOKENS,
+    "good": Count("pk", filter=Q(status=TaskStatus.COMPLETED)),
+    "bad": Count("pk", filter=Q(status=TaskStatus.FAILED)),
+    "users": Count("owner", distinct=True),
+}
+_OF_DAYS: dict[str, Any] = {
+    **_SECONDS,
+    **_TOKENS,
+    "good": Coalesce(Sum("completed"), 0),
+    "bad": Coalesce(Sum("failed"), 0),
+    "users": Count("share", distinct=True, filter=~Q(share=0)),
+}
 
 
 def _ended(now: datetime, time: timedelta) -> "QuerySet[Task]":
     """Errands are done on models, not by them."""
     ended = Task.objects.filter(status__in=[TaskStatus.COMPLETED, TaskStatus.FAILED], ended_at__gt=now - time)
-    return ended.filter(ended_at__lte=now).exclude(type__in=list(ErrandType))
+    return ended.filter(ended_at__lte=now).exclude(type__in=list(ErrandType)).exclude(model_used="")
 
 
-_GPU = ("load_seconds", "prefill_seconds", "decode_seconds")
-_SUMS: dict[str, Any] = {
-    "tasks": Count("pk"),
-    "completed": Count("pk", filter=Q(status=TaskStatus.COMPLETED)),
-    "prompts": Coalesce(Sum("prompt_tokens"), 0),
-    "outputs": Coalesce(Sum("output_tokens"), 0),
-    "written": Sum("output_tokens", filter=Q(decode_seconds__gt=0)),
-    "users": Count("owner", distinct=True),
-    "agents": Count("agent_name", distinct=True),
-    **{name.partition("_")[0]: Coalesce(Sum(name), 0.0) for name in _GPU},
-}
+def _days(now: datetime, time: timedelta) -> "QuerySet[UsageDay]":
+    last = now.date()
+    days = UsageDay.objects.filter(day__gt=last - time, day__lte=last)
+    return days.exclude(type__in=list(ErrandType)).exclude(model_name="")
 
 
 def _payload(row: Mapping[str, Any], first: list[float]) -> UsagePayload:
     return UsagePayload(
-        tasks=row["tasks"],
-        completed=row["completed"],
-        failed=row["tasks"] - row["completed"],
+        tasks=row["good"] + row["bad"],
+        completed=row["good"],
+        failed=row["bad"],
         prompt_tokens=row["prompts"],
         output_tokens=row["outputs"],
-        tokens_per_second=row["written"] / row["decode"] if row["written"] and row["decode"] else None,
+        tokens_per_second=row["outputs"] / row["decode"] if row["outputs"] and row["decode"] else None,
         first_token_p50=percentile(first, 0.5) if first else None,
         first_token_p95=percentile(first, 0.95) if first else None,
         seconds=row["load"] + row["prefill"] + row["decode"],
@@ -113,15 +147,25 @@ def _payload(row: Mapping[str, Any], first: list[float]) -> UsagePayload:
     )
 
 
-def _first_tokens(rows: "QuerySet[Task]") -> list[float]:
-    timed = rows.filter(status=TaskStatus.COMPLETED).exclude(first_token_seconds=None)
+def _first_tokens(name: str) -> list[_Timed]:
+    latest = Task.objects.filter(model_used=name).exclude(type__in=list(ErrandType)).order_by("-pk")
+    fields = ("status", "ended_at", "first_token_seconds")
+    rows = latest.values_list(*fields)[:TIMED_AT_MOST]
     return [
-        each
-        for each in timed.order_by("-ended_at").values_list("first_token_seconds", flat=True)[:TIMED_AT_MOST]
-        if each is not None
+        _Timed(at, first) for status, at, first in rows if status == TaskStatus.COMPLETED and at and first is not None
     ]
 
 
-def _top(rows: "QuerySet[Task]", field: str) -> list[Named]:
-    counted = rows.order_by().values_list(field).annotate(number=Count("pk")).order_by("-number", field)[:TOP]
-    return [Named(name=name, tasks=number) for name, number in counted]
+def _since(timed: list[_Timed], since: datetime) -> list[float]:
+    return [each.seconds for each in timed if each.ended_at > since]
+
+
+def _top_users(month: "QuerySet[UsageDay]") -> list[Named]:
+    found = _top(month.exclude(share=0), "share")
+    names = dict(User.objects.filter(pk__in=[share for share, _ in found]).values_list("pk", "username"))
+    return [Named(name=user_name(share, names), tasks=tasks) for share, tasks in found]
+
+
+def _top(month: "QuerySet[UsageDay]", field: str) -> list[tuple[Any, int]]:
+    rows = month.order_by().values_list(field).annotate(tasks=Sum(F("completed") + F("failed")))
+    return list(rows.filter(tasks__gt=0).order_by("-tasks", field)[:TOP])

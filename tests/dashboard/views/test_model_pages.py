@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orchestration.models import CatalogueState, ModelConfig, ModelDetails, Node, NodeModel, Task, User
+from orchestration.models import CatalogueState, ModelConfig, ModelDetails, Node, NodeModel, Task, UsageDay, User
 from orchestration.permissions import Role
 from orchestration.policy.states import NodeHealth
 
@@ -98,6 +98,9 @@ def test_one_model_is_shown_with_who_needs_it_what_was_told_and_what_was_done(as
         fetched_at=timezone.now(),
     )  # fmt: skip
     Task.objects.update(status="completed", model_used="llama3.2:latest", ended_at=timezone.now(), output_tokens=7)
+    UsageDay.objects.create(
+        day=timezone.now().date(), share=0, agent_name="writer", model_name="llama3.2:latest", completed=1
+    )
     text = as_user(carol).get("/models/llama3.2:latest").text
     assert "its only model" in text
     assert "MIT &lt;b&gt;" in text
