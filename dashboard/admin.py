@@ -13,6 +13,7 @@ from orchestration.models import AuditEntry
 SECTIONS = {
     "Work": ("Task", "Run", "Attempt", "Agent", "Workflow", "Pause"),
     "Talk": ("Conversation", "Turn", "Memory", "Document"),
+    "Answers": ("Output", "Collection", "RetentionRule", "CleanUp", "UsageDay", "FolderSink"),
     "Fleet": (
         "Node",
         "HealthChange",
@@ -21,9 +22,9 @@ SECTIONS = {
         "ModelDetails",
         "CatalogueEntry",
         "ModelConfig",
-        "LoadSeries",
         "Preset",
         "FleetDefaults",
+        "LoadSeries",
         "Pull",
     ),
     "People": ("User", "ApiKey"),

@@ -12,7 +12,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orchestration.errors import Refused
-from orchestration.models import LoadSeries, ModelDetails, Node, Task, Turn, User
+from orchestration.models import (
+    CleanUp,
+    FolderSink,
+    LoadSeries,
+    ModelDetails,
+    Node,
+    Output,
+    RetentionRule,
+    Task,
+    Turn,
+    UsageDay,
+    User,
+)
 from orchestration.permissions import Actor, Role
 from orchestration.policy.catalogue import CatalogueModel
 from orchestration.policy.decision import Grant
@@ -21,9 +33,10 @@ from orchestration.services import (
     agents,
     attempts,
     catalogue,
+    collections,
     conversations,
-    documents,
     defaults,
+    documents,
     errands,
     grants,
     health,
@@ -31,8 +44,8 @@ from orchestration.services import (
     memories,
     model_configs,
     pauses,
-    processes,
     presets,
+    processes,
     setbacks,
     workflows,
 )
@@ -162,9 +175,9 @@ def history(
     Task.objects.filter(pk=tasks[1].pk).update(status="cancelled", ended_at=timezone.now())
     keys.create(actor=as_alice, owner=bob, name="script")
     model_configs.create(actor=as_alice, model_name="llama3.2")
-    pauses.pause(actor=as_alice, kind="priority", key="low")
     presets.create(actor=as_alice, name="poems")
     defaults.update(actor=as_alice, preset="poems")
+    pauses.pause(actor=as_alice, kind="priority", key="low")
     beat = {"hostname": "here", "pid": 7, "capacity": 9, "in_use": 1, "stopping": False}
     processes.worker_beat(name="worker-1", started_at=timezone.now(), **beat)
     agent = tasks[0].agent
@@ -178,6 +191,14 @@ def history(
     steps = [{"name": "plan", "type": "generate", "input": "Plan it."}]
     workflows.create(actor=as_alice, definition={"name": "site", "steps": steps})
     processes.hold_role(role="scheduler", holder="here:8", lease=timedelta(minutes=1))
+    CleanUp.objects.create(at=timezone.now(), by_name="alice", counts={"expected": 1})
+    FolderSink.objects.create(pk=1, folder="/answers")
+    RetentionRule.objects.create(text_days=30)
+    UsageDay.objects.create(
+        day=timezone.now().date(), share=0, agent_name="a", model_name="m", node_name="n", type="chat"
+    )
+    Output.objects.create(task=tasks[0], agent_name="writer", type="generate", ended_at=timezone.now())
+    collections.create(actor=as_alice, name="Best", task_ids=[tasks[0].pk])
     errands.submit(actor=as_alice, type=ErrandType.PULL, models=["qwen3:8b"])
     LoadSeries.objects.create(node=Node.objects.first(), node_name="gpu-a", model_name="llama3.2:latest")
     return tasks
