@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from orchestration.ollama.simulator import Fault, Herd, ModelSpec, NodeSpec, run_in_thread
-from tests.e2e.browsing import logged_in
+from tests.e2e.accessibility import serious
+from tests.e2e.browsing import logged_in, tab_to
 from tests.e2e.herd import Drover, running_drover, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
@@ -90,8 +91,11 @@ async def shown(page: Any, *parts: str) -> None:
         await page.get_by_text(part, exact=False).first.wait_for()
 
 
-async def percent_on(page: Any) -> int:
-    return int((await page.locator("[data-region=how] [data-f=percent]").inner_text()).split()[0])
+async def percents_on(page: Any) -> list[int]:
+    """Of the three cells of the matrix, once each shows its bytes."""
+    cells = page.locator("[data-cell] [data-f=words]", has_text="of 1.0 GB")
+    await cells.nth(2).wait_for()
+    return [int(words.split()[0]) for words in await page.locator("[data-cell] [data-f=percent]").all_inner_texts()]
 
 
 async def test_three_pulls_of_which_one_drops_and_one_is_cancelled_end_right_whatever_is_reloaded_and_restarted(
@@ -104,18 +108,15 @@ async def test_three_pulls_of_which_one_drops_and_one_is_cancelled_end_right_wha
         tasks = {task["title"].rpartition(" ")[2]: task["id"] for task in run["tasks"]}
         await asyncio.to_thread(until_all_get_on, drover, 1)
 
-        await page.goto(f"{drover.url}/tasks/{tasks['gpu-a']}")
-        await shown(page, "Pull alpaca:latest on gpu-a", "of 1.0 GB")
-        first = await percent_on(page)
+        await page.goto(f"{drover.url}/matrix")
+        first = await percents_on(page)
         await page.reload()
-        await shown(page, "working", "of 1.0 GB")
-        assert await percent_on(page) >= first
-
+        second = await percents_on(page)
         await asyncio.to_thread(restart, drover, nodes["gpu-b"])
-        await page.reload()
-        await shown(page, "Pull alpaca:latest on gpu-a")
-        assert await percent_on(page) >= first
         await asyncio.to_thread(until_all_get_on, drover, 2)
+        await page.reload()
+        third = await percents_on(page)
+        assert first <= second <= third
 
         await cancelled_by_hand(page, drover, tasks["gpu-c"])
         await asyncio.to_thread(until, lambda: not listeners(nodes["gpu-c"]), "a closed stream")
@@ -147,6 +148,42 @@ def restart(drover: Drover, dropping: Any) -> None:
     for name in ("web", "worker-0"):
         drover.start(name)
     until(drover.healthy, "health")
+
+
+async def test_the_matrix_is_worked_by_keyboard_alone_and_keeps_nobody_out(
+    drover: Drover, herd: Herd, browser: Any
+) -> None:
+    page = await logged_in(browser, drover)
+    await page.goto(f"{drover.url}/matrix")
+    await page.locator("[data-cell]").first.wait_for()
+    assert await serious(page) == []
+    await tab_to(page, "input[name=cells]")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Space")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Space")
+    await page.locator("[data-chosen]", has_text="2 selected").wait_for()
+    places = [box.partition(":") for box in await checked(page)]
+    await tab_to(page, "button[value=pin]", "Shift+Tab")
+    await page.keyboard.press("Enter")
+    await page.locator("[data-cell]", has_text="pinned").nth(1).wait_for()
+    pinned = {
+        (str(node["id"]), model["name"]) for node in drover.nodes() for model in node["models"] if model["pinned"]
+    }
+    assert pinned == {(node, model) for node, _, model in places}
+    await page.goto(f"{drover.url}/tasks?type=pull")
+    link = page.locator("a[data-f=title]").first
+    if await link.count():
+        await link.click()
+        await page.locator("[data-page=errand]").wait_for()
+        assert await serious(page) == []
+    assert page.said == []
+
+
+async def checked(page: Any) -> list[str]:
+    found: list[str] = await page.evaluate("[...document.querySelectorAll('[name=cells]:checked')].map(b => b.value)")
+    return found
 
 
 async def cancelled_by_hand(page: Any, drover: Drover, task_id: int) -> None:

@@ -129,7 +129,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 async function send(fields) {
-  const answer = await fetch(form.action, {method: "POST", body: fields, headers: {Accept: "application/json"}}).catch(() => null);
+  const answer = await fetch(form.getAttribute("action"), {method: "POST", body: fields, headers: {Accept: "application/json"}}).catch(() => null);
   const told = await answer?.json().catch(() => null);
   if (answer?.ok) {
     toast(told.message);
