@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from orchestration.errors import DroverError, InvalidInput
@@ -17,7 +19,7 @@ from orchestration.ollama.client import OllamaClient
 from orchestration.ollama.simulator import NodeSpec, demo_nodes
 from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import SYSTEM
-from orchestration.services import nodes
+from orchestration.services import nodes, secrets
 
 LOCAL = "http://127.0.0.1:11434"
 DEMO_PORT = 21434
@@ -60,9 +62,13 @@ def policy() -> AddressPolicy:
     return AddressPolicy(allow_private=settings.DROVER_ALLOW_PRIVATE_NODES)
 
 
-async def look_at(url: str, *, seconds: float = 1.0) -> Look:
+async def look_at(url: str, *, seconds: float = 1.0, known: Node | None = None) -> Look:
+    """``known``: the node at this address, which may want headers."""
     try:
-        async with asyncio.timeout(seconds), OllamaClient(url, addresses=policy()) as client:
+        headers = secrets.opened(known.sealed_headers) if known else {}
+        verify_tls = known is None or known.verify_tls
+        client = OllamaClient(url, headers=headers, verify_tls=verify_tls, addresses=policy())
+        async with asyncio.timeout(seconds), client:
             version = await client.version()
             installed, loaded = await asyncio.gather(client.tags(), client.ps())
     except TimeoutError:
@@ -73,7 +79,16 @@ async def look_at(url: str, *, seconds: float = 1.0) -> Look:
 
 
 async def look_at_all(urls: Sequence[str]) -> list[Look]:
-    return list(await asyncio.gather(*map(look_at, urls)))
+    known = await sync_to_async(_known)()
+    return list(await asyncio.gather(*(look_at(url, known=known.get(url)) for url in urls)))
+
+
+def _known() -> dict[str, Node]:
+    """By address; none before there is a database."""
+    try:
+        return {node.base_url: node for node in Node.objects.only("base_url", "verify_tls", "sealed_headers")}
+    except DatabaseError:
+        return {}
 
 
 async def look_until_seen(urls: Sequence[str], *, within: float) -> list[Look]:

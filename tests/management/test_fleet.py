@@ -11,6 +11,8 @@ from orchestration.management import fleet, ports
 from orchestration.models import AuditEntry, Node
 from orchestration.ollama.simulator import NodeSpec
 from orchestration.policy.states import NodeHealth
+from orchestration.services import secrets
+from tests.ollama.rawserver import RawServer
 
 
 @pytest.fixture
@@ -146,3 +148,19 @@ class TestDemo:
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", first + 1))
             assert fleet.demo_port() > first
+
+
+@pytest.mark.django_db
+async def test_a_server_behind_a_proxy_is_looked_at_with_the_headers_of_its_node():
+    async def play(peer):
+        if peer.request.headers.get("authorization") != "Bearer tok-123456":
+            await peer.answer({"error": "who are you?"}, 401)
+        elif peer.request.path.endswith("version"):
+            await peer.answer({"version": "0.30.0"})
+        else:
+            await peer.answer({"models": []})
+
+    async with RawServer(play) as server:
+        assert "who are you?" in (await fleet.look_at(server.url, seconds=20)).error
+        known = Node(base_url=server.url, sealed_headers=secrets.seal({"authorization": "Bearer tok-123456"}))
+        assert (await fleet.look_at(server.url, seconds=20, known=known)).version == "0.30.0"
