@@ -13,13 +13,15 @@ def bucket_of(milliseconds: float) -> int:
     return bisect_left(BOUNDS, milliseconds)
 
 
-def quantile(counts: Sequence[float], share: float) -> float | None:
-    """Seconds below which that share of them lies, as if they lay evenly in their bucket. None: there are none."""
+def quantile(counts: Sequence[float], share: float, buckets: Sequence[int] = range(BUCKETS)) -> float | None:
+    """Seconds below which that share of them lies, as if they lay evenly in their bucket. None: there are none.
+
+    ``buckets``: those that are counted, the shortest first."""
     total = sum(counts)
     if not total:
         return None
     wanted, before = share * total, 0.0
-    for bucket, count in enumerate(counts):
+    for bucket, count in zip(buckets, counts, strict=True):
         if count and before + count >= wanted:
             return _within(bucket, (wanted - before) / count)
         before += count

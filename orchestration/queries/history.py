@@ -35,7 +35,8 @@ RANGES = {
 LONGEST = timedelta(days=366)
 METRICS = tuple(HistoryValues.__annotations__)
 POINTS, MOST_POINTS = 750, 2000
-TOP, MOST_TOP = 20, 50
+TOP, MOST_TOP = 6, 50
+"""As many as there are colours that people can tell apart."""
 
 Split = Literal["", "model", "node"]
 Key = tuple[str, str]
@@ -80,23 +81,18 @@ def load_history(asked: HistoryFilter, now: datetime) -> LoadHistory:
     marks = _marks()
     keys = _keys(asked)
     tracks = _read(grid, marks, keys, waits=any(name.startswith("first_token") for name in asked.metrics))
-    fleet = tracks.get(FLEET) or Track((grid.end - grid.start) // grid.level.unit)
+    fleet = tracks.get(FLEET) or Track(grid.points)
     if asked.split or (asked.node, asked.model) != FLEET:
         tracks.pop(FLEET, None)
     if not asked.split:
         tracks.setdefault((asked.node, asked.model), Track(fleet.size))
-    factor = grid.step // grid.level.unit
-    together = fleet.merged(factor)
     return LoadHistory(
         start_at=_stamp(grid.start),
         end_at=_stamp(grid.end),
         step_seconds=grid.step,
         resolution_seconds=grid.level.unit,
         counted_until_at=_stamp(marks.get(SECONDS, grid.start)),
-        series=[
-            _series(key, others, track, track.merged(factor), together, asked)
-            for key, others, track in _ranked(tracks, asked)
-        ],
+        series=[_series(key, others, track, fleet, asked) for key, others, track in _ranked(tracks, asked)],
     )
 
 
@@ -133,18 +129,19 @@ def _is_asked(key: Key, asked: HistoryFilter) -> bool:
 
 
 def _read(grid: Grid, marks: Mapping[Level, int], keys: Mapping[int, Key], *, waits: bool) -> dict[Key, Track]:
-    level, size = grid.level, (grid.end - grid.start) // grid.level.unit
+    """Each chunk is put into steps by itself: a whole number of them makes one, and most of a year may be empty."""
+    level, step = grid.level, grid.step
     tracks: dict[Key, Track] = {}
     final = marks.get(level, grid.start) if level is not SECONDS else grid.end
     for key, at, track in _chunks(level, grid.start, min(grid.end, final), keys, waits):
-        first, last = max(at, grid.start), min(at + level.span, grid.end, final)
-        mine = tracks.setdefault(key, Track(size))
-        mine.lay((first - grid.start) // level.unit, track, (first - at) // level.unit, (last - at) // level.unit)
+        first, last = max(at, grid.start), min(at + level.span, grid.end)
+        mine, steps = tracks.setdefault(key, Track(grid.points)), track.merged(step // level.unit)
+        mine.lay((first - grid.start) // step, steps, (first - at) // step, (last - at) // step)
     for finer in (MINUTES, SECONDS) if level is HOURS else (SECONDS,) if level is MINUTES else ():
         start = marks.get(_coarser(finer), grid.start)
         for key, at, track in _chunks(finer, start, grid.end, keys, waits):
             if at >= grid.start:
-                tracks.setdefault(key, Track(size)).add((at - grid.start) // level.unit, track.total())
+                tracks.setdefault(key, Track(grid.points)).add((at - grid.start) // step, track.total())
     return tracks
 
 
@@ -183,11 +180,9 @@ def _weight(track: Track) -> tuple[float, ...]:
     return tuple(sum(column) if column else 0 for column in columns)
 
 
-def _series(
-    key: Key | None, others: int, fine: Track, coarse: Track, fleet: Track, asked: HistoryFilter
-) -> HistorySeries:
+def _series(key: Key | None, others: int, track: Track, fleet: Track, asked: HistoryFilter) -> HistorySeries:
     node, model = key or (asked.node, asked.model)
-    values = {name: found for name, found in readings(coarse, fleet).items() if name in asked.metrics}
+    values = {name: found for name, found in readings(track, fleet).items() if name in asked.metrics}
     if node and not model:
         values.pop("waiting", None)
         values.pop("waiting_peak", None)
@@ -195,7 +190,7 @@ def _series(
         node=node or None,
         model=model or None,
         others=others,
-        whole=cast(Whole, whole(fine)),
+        whole=cast(Whole, whole(track)),
         values=cast(HistoryValues, values),
     )
 

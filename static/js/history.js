@@ -8,7 +8,6 @@ import {Plot, when} from "./plot.js";
 import {seriesOf} from "./series.js";
 import {live} from "./socket.js";
 
-const TOP = 6;
 const LENGTHS = {"1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000, "1y": 31_536_000};
 const LIVE_MS = {"1h": 10_000, "6h": 30_000};
 const SHORTEST = 60;
@@ -69,7 +68,7 @@ class History {
       unit: make("span", {class: "ink-3"}),
       key: make("span", {class: "hchart__key"}),
       holder: make("div", {class: "hchart__plot", role: "img", "aria-labelledby": id}),
-      rows: make("div", {class: "hchart__rows", tabindex: 0, role: "region", "aria-labelledby": id, hidden: true}),
+      rows: make("div", {class: "hchart__rows", tabindex: 0, role: "region", "aria-label": `${chart.title}, table`, hidden: true}),
     };
     const head = make("div", {class: "hchart__head"}, parts.title, parts.unit, parts.key);
     one("[data-charts]", this.root).append(make("section", {class: "card hchart", "aria-labelledby": id}, head, parts.holder, parts.rows));
@@ -85,7 +84,7 @@ class History {
   query() {
     const {model, node, split, range, start, end} = this.asked;
     const limits = start ? {start, end} : {range};
-    return new URLSearchParams({...limits, model, node, split, top: TOP});
+    return new URLSearchParams({...limits, model, node, split});
   }
 
   async load() {
