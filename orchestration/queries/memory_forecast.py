@@ -1,17 +1,17 @@
 """About how much memory a model would take on each node with a given context, and where that fits."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from django.conf import settings
 from typing_extensions import TypedDict
 
 from orchestration.errors import NotFound
-from orchestration.models import CatalogueEntry, ModelDetails, Node, NodeModel, NodeVariant, OllamaModel
+from orchestration.models import ModelDetails, Node, NodeModel, NodeVariant, OllamaModel
 from orchestration.policy.context import BUCKETS, bucket
 from orchestration.policy.memory_forecast import cache_per_token, fit, forecast
 from orchestration.policy.routing import full_name
+from orchestration.queries import catalogue
 
 
 class NodeForecast(TypedDict):
@@ -56,7 +56,7 @@ def forecasts(name: str, contexts: Sequence[int | None]) -> list[MemoryForecast]
     name = full_name(name)
     model = OllamaModel.objects.filter(name=name).first()
     held = {row.node_id: row for row in NodeModel.objects.filter(model__name=name)}
-    size = model.size_bytes if model and model.size_bytes else _size_in_catalogue(name)
+    size = model.size_bytes if model and model.size_bytes else catalogue.size_of(name) or 0
     if not size and not any(row.size_bytes for row in held.values()):
         raise NotFound(f"Nothing is known of the size of {name}.")
     most = model.context_length if model else None
@@ -118,11 +118,3 @@ def _on(node: Node, row: NodeModel | None, size: int, num_ctx: int, seen: _Seen,
         fits=word,
         words=words,
     )
-
-
-def _size_in_catalogue(name: str) -> int:
-    base, _, tag = name.rpartition(":")
-    tags: Sequence[Mapping[str, Any]] = (
-        CatalogueEntry.objects.filter(name=base).values_list("tags", flat=True).first() or ()
-    )
-    return next((int(it.get("size_bytes") or 0) for it in tags if it.get("tag") == tag), 0)

@@ -21,8 +21,7 @@ from orchestration.policy.effective import (
     of_model,
     of_preset,
 )
-from orchestration.policy.options import OPTIONS, check_options
-from orchestration.policy.presets import BUILT_IN
+from orchestration.policy.options import OPTIONS
 
 ORIGINS = (SETTINGS, FLEET, of_model("llama3.2:3b"), of_agent("writer"), TASK)
 
@@ -86,14 +85,3 @@ def test_one_thing_by_itself_is_as_among_all(said: list[dict[str, int]]) -> None
     levels = [Level(origin=str(number), options=options) for number, options in enumerate(said)]
     whole = effective(levels)
     assert {name: first(name, reversed(levels)) for name in whole} == whole
-
-
-@pytest.mark.parametrize("name", BUILT_IN)
-def test_the_built_in_presets_are_of_options_that_a_task_may_set(name: str) -> None:
-    preset = BUILT_IN[name]
-    assert check_options(preset.options) == preset.options
-    assert preset.about
-
-
-def test_there_is_a_preset_for_each_usual_wish() -> None:
-    assert list(BUILT_IN) == ["balanced", "creative", "precise", "fast", "long context"]

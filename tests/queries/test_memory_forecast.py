@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestration.errors import NotFound
-from orchestration.models import CatalogueEntry, ModelDetails, Node, NodeModel, NodeVariant, OllamaModel
+from orchestration.models import ModelDetails, Node, NodeModel, NodeVariant, OllamaModel
 from orchestration.queries.memory_forecast import memory_forecast
 
 pytestmark = pytest.mark.django_db
@@ -46,9 +46,8 @@ def test_a_model_for_embedding_has_one_slot(node: Node) -> None:
 
 def test_of_a_model_that_no_node_has_the_catalogue_knows_the_size(make_node: Callable[..., Node]) -> None:
     make_node("gpu-a", models=(), vram_bytes=24 * GB)
-    with pytest.raises(NotFound, match="qwen3:8b"):
-        memory_forecast("qwen3:8b")
-    tags = [{"tag": "4b", "size_bytes": 2 * GB}, {"tag": "8b", "size_bytes": 5 * GB}]
-    CatalogueEntry.objects.create(name="qwen3", tags=tags, fetched_at="2026-01-01T00:00Z")
+    with pytest.raises(NotFound, match="unheard-of:8b"):
+        memory_forecast("unheard-of:8b")
     (node,) = memory_forecast("qwen3:8b")["nodes"]
-    assert (node["weights_bytes"], node["installed"], node["fits"]) == (5 * GB, False, "fits")
+    assert (node["installed"], node["fits"]) == (False, "fits")
+    assert 4 * GB < node["weights_bytes"] < 7 * GB
