@@ -41,8 +41,8 @@ class CollectionAdmin(ReadOnlyAdmin):
     fields = ("name", "description", "owner", "size", "made")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        rows: "QuerySet[Any]" = super().get_queryset(request)
-        found: "QuerySet[Any]" = rows.annotate(answers=Count("outputs"))
+        rows: QuerySet[Any] = super().get_queryset(request)
+        found: QuerySet[Any] = rows.annotate(answers=Count("outputs"))
         return found
 
     @admin.display(description="answers")
