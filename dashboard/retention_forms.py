@@ -21,7 +21,7 @@ class RuleForm(forms.Form):
     def values(self) -> dict[str, Any]:
         """Raises InvalidInput with every problem."""
         if not self.is_valid():
-            problems = [f"{self[name].label}: {' '.join(words)}" for name, words in self.errors.items()]
+            problems = [f"{self[name].label}: {' '.join(map(str, words))}" for name, words in self.errors.items()]
             raise InvalidInput(" ".join(problems))
         return {name: self.cleaned_data[name] for name in RuleForm.base_fields}
 

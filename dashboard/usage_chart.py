@@ -49,11 +49,11 @@ def chart_of(days: Sequence[DayUsage]) -> UsageChart:
     step = (WIDTH - LEFT - RIGHT) / max(1, len(days))
     gap = min(2.0, step / 4)
     bars = []
-    for number_, day in enumerate(days):
+    for place, day in enumerate(days):
         high = (HEIGHT - TOP - BOTTOM) * day["gpu_seconds"] / top
         words = f"{_name(day)}: {seconds(day['gpu_seconds'])} of GPU, {number(day['completed'])} completed"
-        place = (LEFT + number_ * step, HEIGHT - BOTTOM - high, step - gap, high)
-        bars.append(Bar(*(round(value, 2) for value in place), words))
+        x, y = LEFT + place * step, HEIGHT - BOTTOM - high
+        bars.append(Bar(round(x, 2), round(y, 2), round(step - gap, 2), round(high, 2), words))
     every = -(-len(days) // MOST_LABELS)
     return UsageChart(
         bars=tuple(bar for bar in bars if bar.height),

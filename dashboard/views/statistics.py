@@ -27,17 +27,17 @@ def index(request: HttpRequest) -> HttpResponse:
     among, days = _range(request)
     where = {noun: name for noun, _ in NOUNS if (name := request.GET.get(noun, "")[:LONGEST])}
     found = statistics(among, **where)
-    asked = {"days": days} if days else {"first_day": found["first_day"], "last_day": found["last_day"]}
+    asked: dict[str, Any] = {"days": days} if days else {"first_day": found["first_day"], "last_day": found["last_day"]}
     context = {
         "found": found,
         "total": found["total"],
         "ended": found["total"]["completed"] + found["total"]["failed"],
         "chart": chart_of(found["by_day"]),
         "parts": [_part(found, noun, title, asked, where) for noun, title in NOUNS],
-        "ranges": [(words, urlencode({"days": size, **where}), size == days) for size, words in RANGES],
+        "ranges": [(words, urlencode([("days", size), *where.items()]), size == days) for size, words in RANGES],
         "chips": [(noun, name, _without(asked, where, noun)) for noun, name in where.items()],
         "where": where,
-        "sheet_query": urlencode({**asked, **{noun: where[noun] for noun in ("agent", "user") if noun in where}}),
+        "sheet_query": urlencode(asked | {noun: where[noun] for noun in ("agent", "user") if noun in where}),
     }
     return render(request, "outputs/stats.html", context)
 

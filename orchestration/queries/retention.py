@@ -71,7 +71,7 @@ def due_tasks(among: Sequence[Rule], as_of: datetime, *, runs: Sequence[int] | N
     old = _due(among, as_of, {rule: rule.task_days for rule in among})
     due = _ended().filter(old)
     due = due if runs is None else due.filter(run__in=runs)
-    candidates = due.order_by().values("run") if runs is None else runs
+    candidates: Any = due.order_by().values("run") if runs is None else runs
     return due.exclude(run__in=Task.objects.filter(~old, run__in=candidates).order_by().values("run"))
 
 
