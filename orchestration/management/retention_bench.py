@@ -66,7 +66,7 @@ def fill(tasks: int, now: datetime) -> None:
     kept = Collection.objects.create(name="kept")
     kept.outputs.set(Output.objects.filter(pk__in=range(0, 2 * tasks, COLLECTED)))
     _use(chance, now)
-    if connection.vendor == "postgresql":  # as its own daemon does; SQLite has none
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:  # as its own daemon does; SQLite has none
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
 

@@ -412,6 +412,28 @@ def test_who_stops_it_keeps_what_is_left(make: Make, maintainer: Actor) -> None:
     assert carry_on(go_on=lambda: True) is None
 
 
+@pytest.mark.usefixtures("in_twos")
+def test_a_run_that_is_begun_is_brought_to_its_end_when_somebody_stops_it(
+    make: Make, bob: User, maintainer: Actor
+) -> None:
+    big = Run.objects.create(kind=RunKind.BATCH, owner=bob)
+    for _ in range(5):
+        make(50, run=big)
+    other = make(50)
+    rule(task_days=10)
+    clean_up = ask_clean_up(actor=maintainer, as_of=NOW)
+    stops = iter([lambda: retention.stop_clean_up(actor=maintainer, clean_up_id=clean_up.pk)])
+
+    def stopping() -> bool:
+        next(stops, lambda: None)()
+        return True
+
+    assert carry_on(go_on=stopping) is None
+    assert set(Task.objects.values_list("pk", flat=True)) == {other.pk}
+    clean_up.refresh_from_db()
+    assert shapes.clean_up(clean_up)["total"]["tasks"] == 5
+
+
 def test_a_failed_task_without_text_cannot_be_asked_again(make: Make, as_alice: Actor) -> None:
     task = make(50, "failed")
     rule(text_days=10)
