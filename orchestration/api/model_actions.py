@@ -157,13 +157,15 @@ def _ordered(
     request: HttpRequest, type: ErrandType, names: list[str], body: OnNodes | None, key: str | None, **parameters: Any
 ) -> Status[OrderPayload]:
     actor, body = actor_of(request), body or OnNodes()
-    order = errands.order(
+    request_hash = fingerprint(body, type, *names) if key else ""
+    # Before it is asked which nodes come into question: when it was done, often none does any more.
+    order = errands.earlier(actor, key, request_hash) or errands.order(
         actor=actor,
         type=type,
         places=errands.places_of(type, names, _node_ids(body.nodes)),
         parameters=parameters,
         idempotency_key=key,
-        request_hash=fingerprint(body) if key else "",
+        request_hash=request_hash,
     )
     run = queries.run_detail(order.run.pk)
     return Status(202, OrderPayload(**run, under_way=[task.pk for task in order.under_way]))

@@ -75,10 +75,10 @@ def _submit(request: HttpRequest, key: str | None) -> int:
     return run.pk
 
 
-def fingerprint(body: Body) -> str:
-    """The same for the same request, however it is spaced and ordered."""
+def fingerprint(body: Body, *about: str) -> str:
+    """The same for the same request, however it is spaced and ordered. ``about``: what its path says."""
     text = json.dumps(body.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256("\n".join([*about, text]).encode()).hexdigest()
 
 
 def _answer(run_id: int) -> JsonResponse:

@@ -114,16 +114,16 @@ def order(
     idempotency key that was used for something else.
     """
     require(actor, Action.EDIT_MODEL)
-    if idempotency_key and (earlier := _earlier(actor, idempotency_key, request_hash)):
-        return earlier
+    if known := earlier(actor, idempotency_key, request_hash):
+        return known
     given = _checked_parameters(type, parameters or {})
     nodes = _nodes(places)
     errand_checks.check(type, places, nodes, force=bool(given.get("force")))
     lanes = {place: _lane(type, place, given) for place in places}
-    known = _under_way(lanes)
-    fresh = [place for place in places if place not in known]
+    begun = _under_way(lanes, given)
+    fresh = [place for place in places if place not in begun]
     if not fresh:
-        tasks = list(known.values())
+        tasks = list(begun.values())
         return Order(run=tasks[0].run, tasks=tasks, under_way=tasks)
     check_room(actor, len(fresh))
     run = _run(actor, _title(type, fresh, nodes, given), idempotency_key, request_hash)
@@ -132,11 +132,12 @@ def order(
     detail = {"models": sorted({model for model, _ in fresh}), "nodes": sorted({nodes[pk].name for _, pk in fresh})}
     audit.record(actor, f"model.{type}", run, **detail, **given)
     announce_tasks([task.pk for task in tasks], wake=True)
-    return Order(run=run, tasks=[*tasks, *known.values()], under_way=list(known.values()))
+    return Order(run=run, tasks=[*tasks, *begun.values()], under_way=list(begun.values()))
 
 
-def _earlier(actor: Actor, key: str, request_hash: str) -> Order | None:
-    run = Run.objects.filter(owner_id=actor.user_id, idempotency_key=key).first()
+def earlier(actor: Actor, key: str | None, request_hash: str) -> Order | None:
+    """What this very request has made before. Raises Conflict where the key was used for another one."""
+    run = Run.objects.filter(owner_id=actor.user_id, idempotency_key=key).first() if key else None
     if run is None:
         return None
     if run.request_hash != request_hash:
@@ -185,10 +186,12 @@ def _context(place: Place, asked: int | None) -> int:
     return bucket(wanted, default=settings.DROVER_DEFAULT_NUM_CTX)
 
 
-def _under_way(lanes: Mapping[Place, Lane]) -> dict[Place, Task]:
+def _under_way(lanes: Mapping[Place, Lane], given: Mapping[str, Any]) -> dict[Place, Task]:
     """By place, what is unfinished of the same kind. The lanes are locked, so nobody can begin one meanwhile."""
     places = {lane.pk: place for place, lane in lanes.items()}
     rows = Task.objects.light().select_related("run").filter(lane__in=places, status__in=UNFINISHED)
+    if "destination" in given:
+        rows = rows.filter(parameters__destination=given["destination"])
     found = {places[task.lane_id]: task for task in rows.order_by("-pk")}
     return {place: found[place] for place in lanes if place in found}
 

@@ -102,3 +102,21 @@ def test_operators_may_not(path: str, bob_api: ApiClient, herd: list[Node]) -> N
 def test_an_unknown_node_is_named(alice_api: ApiClient, herd: list[Node]) -> None:
     body = {"model": "qwen3:8b", "nodes": ["gpu-z"]}
     assert "gpu-z" in refusal(alice_api.post("models/pull", body), 404)["message"]
+
+
+def test_an_idempotency_key_is_for_one_model_and_one_action(alice_api: ApiClient, herd: list[Node]) -> None:
+    key = {"Idempotency-Key": "once"}
+    assert alice_api.post(f"models/{HERE}/load", {}, **key).status_code == 202
+    for path in (f"models/{HERE}/unload", "models/qwen3:8b/load"):
+        assert refusal(alice_api.post(path, {}, **key), 409)["code"] == "conflict"
+
+
+def test_a_request_that_is_sent_again_is_answered_as_before_although_nothing_is_left_to_do(
+    alice_api: ApiClient, herd: list[Node]
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    first = alice_api.post(f"models/{HERE}/unload", {}, **key).json()
+    Task.objects.update(status="completed")
+    NodeModel.objects.update(loaded=False)
+    again = alice_api.post(f"models/{HERE}/unload", {}, **key)
+    assert (again.status_code, again.json()["id"]) == (202, first["id"])

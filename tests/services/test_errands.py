@@ -133,3 +133,13 @@ def test_a_node_that_goes_takes_its_errands_with_it(as_alice: Actor, herd: list[
     nodes.delete(actor=as_alice, node_id=herd[0].pk)
     task.refresh_from_db()
     assert (task.status, task.error_code) == ("failed", "node_removed")
+
+
+def test_a_copy_under_another_name_is_another_errand(as_alice: Actor, herd: list[Node]) -> None:
+    place = [(HERE, herd[0].pk)]
+    ordered = [
+        errands.order(actor=as_alice, type=ErrandType.COPY, places=place, parameters={"destination": name})
+        for name in ("mine", "yours", "mine")
+    ]
+    assert [len(order.under_way) for order in ordered] == [0, 0, 1]
+    assert {task.parameters["destination"] for task in Task.objects.all()} == {"mine:latest", "yours:latest"}
