@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from orchestration import queries
 from orchestration.engine.historian import MOST_HELD, Historian
-from orchestration.models import LoadChunk, Node
-from orchestration.policy.series import SECONDS, unpacked
+from orchestration.models import LoadChunk, LoadMark, Node
+from orchestration.policy.series import LEVELS, SECONDS, unpacked
 from orchestration.queries.status import SCHEDULER_ROLE
 from orchestration.services import history, processes
 
@@ -20,6 +20,8 @@ NOW = timezone.now()
 @pytest.fixture(autouse=True)
 def _leads(db: None, redis_server: object) -> None:
     processes.hold_role(role=SCHEDULER_ROLE, holder="me", lease=timedelta(minutes=5))
+    for level in LEVELS:  # a history that begins now begins at the whole hour, which may be after what is noted
+        LoadMark.objects.create(level=level.number, until_at=NOW - timedelta(minutes=30))
 
 
 def _noted(historian: Historian, *seconds: float) -> None:
