@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Any, Final
 
 from orchestration.errors import InvalidInput, MalformedAnswer
 from orchestration.ollama.ndjson import Json, parse_object
 
 FOREVER: Final = timedelta.max
+_LARGEST_COUNT: Final = 2**53  # a database counts to 2**63: this leaves room for sums
 _GO_DURATION_UNITS: Final = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -313,6 +314,8 @@ def _name(entry: Json) -> str:
     name = _text(entry.get("name")) or _text(entry.get("model"))
     if not name:
         raise MalformedAnswer("A model in the answer has no name", keys=sorted(entry)[:20])
+    if not name.isprintable() or " " in name:  # it becomes part of addresses
+        raise MalformedAnswer("A model in the answer has a name that no model can have", name=name[:200])
     return name
 
 
@@ -360,7 +363,10 @@ def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MalformedAnswer(f"A number was expected, not {type(value).__name__}")
     try:
-        return max(int(value), 0)
+        number = int(value)
+        if number >= 2**64:
+            raise OverflowError
+        return min(max(number, 0), _LARGEST_COUNT)
     except (OverflowError, ValueError) as exc:
         raise MalformedAnswer("A number is out of range") from exc
 
@@ -377,9 +383,9 @@ def _duration(nanoseconds: Any) -> timedelta:
 
 
 def _moment(value: Any) -> datetime | None:
-    """None for what is missing, unreadable, or Go's zero time."""
+    """None for what is missing, unreadable, Go's zero time, or so far off that nobody can reckon with it."""
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-    return moment if moment.year > 1 else None
+    return moment if 1 < moment.year < MAXYEAR else None

@@ -145,7 +145,9 @@ def test_a_model_that_is_loaded_forever_expires_in_the_year_2318():
     assert (loaded.vram_bytes, loaded.context_length, loaded.digest) == (4, None, "")
 
 
-@pytest.mark.parametrize("stamp", [None, "", "soon", 12, "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+10:00"])
+@pytest.mark.parametrize(
+    "stamp", [None, "", "soon", 12, "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59Z"]
+)
 def test_an_unusable_time_is_none(stamp):
     (loaded,) = wire.parse_loaded({"models": [{"name": "m", "expires_at": stamp}]})
     assert loaded.expires_at is None
@@ -159,6 +161,19 @@ def test_no_models_may_be_an_empty_list_or_null():
 def test_a_list_of_models_of_another_shape_is_malformed(answer):
     with pytest.raises(MalformedAnswer):
         wire.parse_installed(answer)
+
+
+@pytest.mark.parametrize("name", ["two\nlines:7b", " ", "a b:7b", "nul\0", "turned\u202e:7b"])
+def test_a_name_that_cannot_stand_in_an_address_is_no_models(name):
+    with pytest.raises(MalformedAnswer):
+        wire.parse_installed({"models": [{"name": name}]})
+
+
+def test_sizes_beyond_what_a_database_counts_are_cut():
+    (loaded,) = wire.parse_loaded({"models": [{"name": "m", "size": 2**63, "size_vram": -1}]})
+    assert (loaded.size_bytes, loaded.vram_bytes) == (2**53, 0)
+    with pytest.raises(MalformedAnswer):
+        wire.parse_installed({"models": [{"name": "m", "size": 10**30}]})
 
 
 def test_details_take_the_context_length_from_the_architecture():

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orchestration import queries
 from orchestration.errors import NotFound
-from orchestration.models import LoadPlan, ModelConfig, Node, NodeModel
+from orchestration.models import LoadPlan, ModelConfig, Node, NodeModel, OllamaModel
 
 SMALL, BIG = "small:1b", "big:70b"
 
@@ -25,7 +25,7 @@ def herd(make_node: Callable[..., Node]) -> list[Node]:
 def test_nodes_come_with_their_models_the_loaded_ones_first(
     herd: list[Node], django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(2):
         rows = queries.nodes()
     assert [(row["name"], row["status"]) for row in rows] == [
         ("gpu-a", "healthy"),
@@ -33,6 +33,13 @@ def test_nodes_come_with_their_models_the_loaded_ones_first(
         ("gpu-c", "disabled"),
     ]
     assert [model["name"] for model in rows[0]["models"]] == [SMALL, BIG]
+
+
+def test_a_node_that_tells_of_thousands_of_models_is_shown(make_node: Callable[..., Node]) -> None:
+    node = make_node("gpu-a", models=())
+    models = OllamaModel.objects.bulk_create(OllamaModel(name=f"m{number}:x") for number in range(2500))
+    NodeModel.objects.bulk_create(NodeModel(node=node, model=model) for model in models)
+    assert len(queries.node_detail("gpu-a")["models"]) == len(queries.nodes()[0]["models"]) == 2500
 
 
 def test_a_node_comes_with_the_load_it_is_committed_to(herd: list[Node]) -> None:
