@@ -2,6 +2,7 @@
 than expected is left out, never guessed."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Final
@@ -33,6 +34,11 @@ class _Texts(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._silent = 0
         self._paragraph = 0
+
+    def read(self, page: str) -> None:
+        """As far as it can be read: Python's parser gives up at some marks that no browser minds."""
+        with suppress(AssertionError):
+            self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._silent += tag in ("script", "style")
@@ -106,7 +112,7 @@ class _Tags(_Texts):
 def read_models(page: str) -> list[CatalogueModel]:
     """The list of all models. Their tags are the parameter counts it names, without sizes."""
     parser = _Models()
-    parser.feed(page)
+    parser.read(page)
     return [
         CatalogueModel(
             name=name,
@@ -121,7 +127,7 @@ def read_models(page: str) -> list[CatalogueModel]:
 def read_tags(page: str, model: CatalogueModel) -> CatalogueModel:
     """The same model with the sizes that its own page tells. Tags of the cloud have none and cannot be pulled."""
     parser = _Tags(model.name)
-    parser.feed(page)
+    parser.read(page)
     sizes = {tag: size for tag, size in parser.found.items() if not tag.endswith("cloud")}
     known = {tag.tag: replace(tag, size_bytes=sizes.get(tag.tag)) for tag in model.tags}
     for tag, size in sizes.items():

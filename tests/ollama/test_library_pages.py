@@ -47,3 +47,11 @@ def test_a_page_of_something_else_has_no_models() -> None:
     for page in ("", "<html>Please sign in", "{}", "<a href='/library/'>", "\x00\xff<<<a <p"):
         assert read_models(page) == []
         assert read_tags(page, CatalogueModel(name="rivers")) == CatalogueModel(name="rivers")
+
+
+def test_a_mark_that_cannot_be_read_ends_the_reading_and_nothing_else() -> None:
+    assert [model.name for model in read_models(f"{LIST}<![foo[ <a href='/library/hills'>7b</a>")] == [
+        "rivers",
+        "lakes",
+    ]
+    assert read_tags("<![foo[", CatalogueModel(name="rivers")).tags == ()
