@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from orchestration.models import Lane
+from orchestration.policy.errands import AT_NODES
 from orchestration.policy.fleet import COUNTED, ClassQueue, Head, LaneView, ShareRule
 from orchestration.queries.ready import READY, moment, rows
 
 LOOKED_AT = 5
 """Tasks of one lane and class that are counted for every decision; up to COUNTED once a second."""
+NOBODY = 0
 SHARES = 16
 """Users looked at for one lane and class at once: those who were served least."""
 
@@ -48,6 +50,10 @@ WITH RECURSIVE shares(share) AS (
 )
 SELECT share FROM shares WHERE share IS NOT NULL
 """
+_TAKES_A_PART = f"""
+SELECT 1 FROM orchestration_task {{unfinished}}
+WHERE {_UNFINISHED} AND share = {NOBODY} AND type NOT IN ({", ".join(f"'{it}'" for it in sorted(AT_NODES))}) LIMIT 1
+"""
 _HEADS = f"""
 SELECT * FROM (
     SELECT id, share, line_at, node_id, error_code, tries, max_tries, prefer_node_id
@@ -81,8 +87,10 @@ def waiting_lanes(lately: Counts) -> list[LaneView]:
 
 
 def waiting_shares() -> frozenset[int]:
-    """Who has anything unfinished."""
-    return frozenset(share for (share,) in rows(_SHARES))
+    """Who has anything unfinished that takes a part of the fleet. Errands are nobody's, and take none: who comes while
+    a long one runs must not start level with an account that nothing is ever charged to."""
+    found = frozenset(share for (share,) in rows(_SHARES))
+    return found if NOBODY not in found or rows(_TAKES_A_PART) else found - {NOBODY}
 
 
 def heads_of(shares: Mapping[int, ShareRule]) -> Callable[[int, int, int], Sequence[Head]]:

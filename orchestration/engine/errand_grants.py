@@ -1,14 +1,15 @@
 """Errands that may start now, as the scheduler sees them in its pass: read only where some wait, which is seldom."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import replace
 
 from django.conf import settings
 
 from orchestration.models import Attempt, Node, Task
 from orchestration.policy.decision import Waiting, Waits
-from orchestration.policy.errands import NO_CONTEXT, ErrandDecision, ErrandLane, ErrandNode, decide_errands
-from orchestration.policy.fleet import FleetView, LaneView
+from orchestration.policy.errands import NO_CONTEXT, ErrandDecision, ErrandLane, ErrandNode, decide_errands, without
+from orchestration.policy.fleet import FleetView
 from orchestration.policy.states import NodeHealth, TaskStatus
 
 LOOKED_AT = 1000
@@ -19,25 +20,53 @@ def decided(view: FleetView, *, redis_answers: bool) -> ErrandDecision:
     if not redis_answers:
         words = Waiting(code=Waits.REDIS_AWAY, words="Redis does not answer")
         return ErrandDecision(waiting={lane.id: words for lane in view.errands})
-    return decide_errands(
-        _lanes(view.errands),
+    decision = decide_errands(
+        _lanes(view),
         nodes=_nodes({lane.node for lane in view.errands if lane.node is not None}),
         running=_running(),
         room=view.worker_room,
         workers_alive=view.workers_alive,
         pulls_per_node=settings.DROVER_PULLS_PER_NODE,
+        in_use={(node.id, run.variant.model) for node in view.nodes for run in node.runs},
     )
+    return replace(decision, waiting={**_paused(view), **decision.waiting})
 
 
-def _lanes(lanes: Sequence[LaneView]) -> list[ErrandLane]:
+def beside(view: FleetView, errands: ErrandDecision) -> FleetView:
+    """What is left of the fleet for tasks: nothing more begins with a model that is about to be deleted."""
+    if not errands.grants:
+        return view
+    nodes = without(view.nodes, errands.leaving)
+    return replace(view, worker_room=view.worker_room - len(errands.grants), nodes=nodes)
+
+
+def _paused(view: FleetView) -> dict[int, Waiting]:
+    return {
+        lane.id: Waiting(code=Waits.PAUSED, words=view.paused[min(lane.queues)])
+        for lane in view.errands
+        if lane.queues.keys() <= view.paused.keys()
+    }
+
+
+def _lanes(view: FleetView) -> list[ErrandLane]:
     """The most urgent first, as their first tasks stand in the line."""
-    ready = Task.objects.filter(lane__in=[lane.id for lane in lanes], status=TaskStatus.PENDING, not_before=None)
+    known = {lane.id: lane for lane in view.errands}
+    ready = Task.objects.filter(lane__in=known, status=TaskStatus.PENDING, not_before=None)
+    ready = ready.exclude(priority__in=view.paused).order_by("priority", "line_at", "pk")
     tasks: dict[int, list[int]] = defaultdict(list)
-    for pk, lane_id in ready.order_by("priority", "line_at", "pk").values_list("pk", "lane_id")[:LOOKED_AT]:
+    force: dict[int, bool] = {}
+    for pk, lane_id, parameters in ready.values_list("pk", "lane_id", "parameters")[:LOOKED_AT]:
         tasks[lane_id].append(pk)
-    known = {lane.id: lane for lane in lanes}
+        force.setdefault(lane_id, bool(parameters.get("force")))
     return [
-        ErrandLane(id=pk, type=known[pk].type, model=known[pk].models[0], node=known[pk].node, tasks=waiting)
+        ErrandLane(
+            id=pk,
+            type=known[pk].type,
+            model=known[pk].models[0],
+            node=known[pk].node,
+            tasks=waiting,
+            force=force[pk],
+        )
         for pk, waiting in tasks.items()
     ]
 

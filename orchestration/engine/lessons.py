@@ -13,6 +13,7 @@ from orchestration.engine.backlog import Counts
 from orchestration.models import Attempt, NodeModel, NodeVariant, OllamaModel, OutputEstimate
 from orchestration.policy.estimates import Estimates, Place
 from orchestration.policy.fleet import HIGH_WINDOW, Upcoming, Variant
+from orchestration.queries.facts import usual_contexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +62,12 @@ def read_lessons(now: datetime, before: Lessons | None = None) -> Lessons:
     )
     rows = NodeModel.objects.filter(installed=True).order_by()
     fields = ("node_id", "model__name", "size_bytes", "model__capabilities", "pinned", "pinned_context", "pinned_by")
-    for node_id, name, size, capabilities, pinned, num_ctx, by in rows.values_list(*fields):
+    held = list(rows.values_list(*fields))
+    usual = usual_contexts({name for _, name, _, _, pinned, num_ctx, _ in held if pinned and not num_ctx})
+    for node_id, name, size, capabilities, pinned, num_ctx, by in held:
         lessons.sizes[node_id][name] = size
         if pinned:
-            variant = Variant(model=name, num_ctx=num_ctx or settings.DROVER_DEFAULT_NUM_CTX)
+            variant = Variant(model=name, num_ctx=num_ctx or usual[name])
             lessons.pinned[node_id][variant] = f"pinned by {by}" if by else "pinned"
         if "embedding" in capabilities:
             lessons.single[node_id].add(name)
@@ -100,6 +103,6 @@ def _means(values: dict[Place, list[float]]) -> dict[Place, float]:
 
 
 def _high_rate(now: datetime) -> dict[str, float]:
-    recent = Attempt.objects.filter(queue="high", granted_at__gt=now - HIGH_WINDOW).order_by()
+    recent = Attempt.objects.filter(queue="high", granted_at__gt=now - HIGH_WINDOW, num_ctx__gt=0).order_by()
     counts = recent.values_list("model_name").annotate(Count("pk"))
     return {name: count / HIGH_WINDOW.total_seconds() for name, count in counts}

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -90,7 +90,7 @@ def run_pass(now: datetime, *, lessons: Lessons | None = None, holder: str = "")
         steps.promote(now=now)
         view = fleet_view(now, lessons)
         errands = errand_grants.decided(view, redis_answers=redis_answers) if view.errands else ErrandDecision()
-        view = replace(view, worker_room=view.worker_room - len(errands.grants)) if errands.grants else view
+        view = errand_grants.beside(view, errands)
         decision = decide(view) if redis_answers else without_redis(view)
         jobs += grants.assign(grants=decision.grants, now=now)
         for abort in decision.aborts:

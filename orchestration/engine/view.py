@@ -11,9 +11,9 @@ from orchestration.engine.backlog import heads_of, waiting_lanes, waiting_shares
 from orchestration.engine.holdings import node_views
 from orchestration.engine.lessons import Lessons, read_lessons
 from orchestration.models import Agent, Attempt, ModelConfig, ShareAccount, User, WorkerProcess
-from orchestration.policy.errands import NO_CONTEXT
+from orchestration.policy.errands import NO_CONTEXT, without
 from orchestration.policy.fleet import AgentRule, FleetView, ModelRule, Parameters, Run, ShareRule, Variant
-from orchestration.policy.states import PauseKind
+from orchestration.policy.states import ErrandType, PauseKind
 from orchestration.queries import pauses
 from orchestration.queries.pauses import Paused
 
@@ -22,13 +22,15 @@ _ACCOUNT = ("share", "service", "active")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flight:
-    """Attempts that hold a slot. ``total``: with errands, which hold none, but take a worker's room."""
+    """Attempts that hold a slot. ``total``: with errands, which hold none, but take a worker's room. ``leaving``: node
+    and model of what is being deleted."""
 
     runs: dict[int, list[Run]]
     models: Counter[str]
     agents: Counter[int]
     shares: Counter[int]
     total: int
+    leaving: list[tuple[int, str]]
 
 
 def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
@@ -42,7 +44,7 @@ def fleet_view(now: datetime, lessons: Lessons | None = None) -> FleetView:
     lanes = waiting_lanes(lessons.counts)
     return FleetView(
         now=now,
-        nodes=node_views(now, flight.runs, lessons, models),
+        nodes=without(node_views(now, flight.runs, lessons, models), flight.leaving),
         lanes=[lane for lane in lanes if lane.num_ctx != NO_CONTEXT],
         errands=[lane for lane in lanes if lane.num_ctx == NO_CONTEXT],
         heads=heads_of(shares),
@@ -79,10 +81,12 @@ def _in_flight() -> _Flight:
     shares: Counter[int] = Counter()
     live = Attempt.objects.filter(ended_at=None).order_by()
     fields = ("pk", "node_id", "model_name", "num_ctx", "slot", "granted_at")
-    of_task = ("task__priority", "task__preemptions", "task__agent_id", "task__share")
+    of_task = ("task__priority", "task__preemptions", "task__agent_id", "task__share", "task__type")
     rows = list(live.values_list(*fields, *of_task))
-    for pk, node_id, model, num_ctx, slot, since, priority, preemptions, agent, share in rows:
+    leaving: list[tuple[int, str]] = []
+    for pk, node_id, model, num_ctx, slot, since, priority, preemptions, agent, share, kind in rows:
         if num_ctx == NO_CONTEXT:
+            leaving += [(node_id, model)] if kind == ErrandType.DELETE else []
             continue
         models[model] += 1
         shares[share] += 1
@@ -100,7 +104,7 @@ def _in_flight() -> _Flight:
                 share=share,
             )
             runs[node_id].append(run)
-    return _Flight(runs=runs, models=models, agents=agents, shares=shares, total=len(rows))
+    return _Flight(runs=runs, models=models, agents=agents, shares=shares, total=len(rows), leaving=leaving)
 
 
 def _workers(now: datetime) -> tuple[int, int]:

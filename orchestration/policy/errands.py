@@ -1,10 +1,11 @@
 """Errands: what nodes are to do with models. Which of those that wait may start, and why the others wait."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from orchestration.policy.decision import Grant, Waiting, Waits
+from orchestration.policy.fleet import NodeView
 from orchestration.policy.states import ErrandType
 
 AT_NODES = frozenset({ErrandType.PULL, ErrandType.UNLOAD, ErrandType.DELETE, ErrandType.COPY})
@@ -26,13 +27,15 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrandLane:
-    """Errands of one kind for one model on one node. ``tasks``: those that wait, the first in line first."""
+    """Errands of one kind for one model on one node. ``tasks``: those that wait, the first in line first. ``force``:
+    the first of them does not mind who uses the model."""
 
     id: int
     type: str
     model: str
     node: int | None
     tasks: Sequence[int]
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,10 @@ class ErrandNode:
 
 @dataclass(slots=True)
 class ErrandDecision:
+    """``leaving``: what is about to be deleted, and where."""
+
     grants: list[Grant] = field(default_factory=list)
+    leaving: list[Place] = field(default_factory=list)
     waiting: dict[int, Waiting] = field(default_factory=dict)
 
 
@@ -67,26 +73,40 @@ def decide_errands(
     room: int,
     workers_alive: int,
     pulls_per_node: int,
+    in_use: Collection[Place] = (),
 ) -> ErrandDecision:
     """``running``: node, model and type of what is under way. One errand at a time for a model on a node.
 
-    ``room``: how many more attempts the workers can take.
+    ``room``: how many more attempts the workers can take. ``in_use``: where tasks run, which a delete waits for.
     """
     under_way = list(running)
     busy: dict[Place, str] = {(node, model): kind for node, model, kind in under_way}
     pulls = Counter(node for node, _, kind in under_way if kind == ErrandType.PULL)
     decision = ErrandDecision()
     for lane in lanes:
-        waits = _why_not(lane, nodes, busy, pulls, pulls_per_node) or _no_worker(room, workers_alive)
+        waits = (
+            _why_not(lane, nodes, busy, pulls, pulls_per_node)
+            or _used(lane, nodes, in_use)
+            or _no_worker(room, workers_alive)
+        )
         if waits is None and lane.node is not None:
             room -= 1
             busy[lane.node, lane.model] = lane.type
             pulls[lane.node] += lane.type == ErrandType.PULL
             decision.grants.append(_grant(lane, lane.node, nodes[lane.node]))
+            decision.leaving += [(lane.node, lane.model)] if lane.type == ErrandType.DELETE else []
             waits = _behind(lane, lane.type, nodes[lane.node]) if len(lane.tasks) > 1 else None
         if waits is not None:
             decision.waiting[lane.id] = waits
     return decision
+
+
+def without(nodes: Sequence[NodeView], leaving: Collection[Place]) -> Sequence[NodeView]:
+    """The nodes, as if what is leaving had left: nothing more is begun with it."""
+    if not leaving:
+        return nodes
+    gone = {node.id: {model for node_id, model in leaving if node_id == node.id} for node in nodes}
+    return [replace(node, installed=node.installed - gone[node.id]) if gone[node.id] else node for node in nodes]
 
 
 def _grant(lane: ErrandLane, node_id: int, node: ErrandNode) -> Grant:
@@ -112,6 +132,14 @@ def _why_not(
         words = f"{node.name} is pulling {pulls[lane.node]} models already, {pulls_per_node} at once is the limit"
         return Waiting(code=Waits.BUSY, words=words)
     return None
+
+
+def _used(lane: ErrandLane, nodes: Mapping[int, ErrandNode], in_use: Collection[Place]) -> Waiting | None:
+    """It was not when it was asked for; but that may have been long ago."""
+    if lane.type != ErrandType.DELETE or lane.force or lane.node is None or (lane.node, lane.model) not in in_use:
+        return None
+    words = f"{nodes[lane.node].name} is running {lane.model}, which is deleted when that has ended"
+    return Waiting(code=Waits.BUSY, words=words)
 
 
 def _behind(lane: ErrandLane, other: str, node: ErrandNode) -> Waiting:

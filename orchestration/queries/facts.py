@@ -1,13 +1,16 @@
 """What an attempt needs to know of its model on its node. Many attempts of one commit ask once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+
 from orchestration.models import ModelConfig, NodeModel, Task
+from orchestration.policy.context import bucket
 from orchestration.policy.effective import KEEP_ALIVE, OTHERS, SETTINGS, TASK, Found, effective, unthinking
 from orchestration.policy.options import OPTIONS, RUNNER_OPTIONS
 from orchestration.queries.levels import Levels
@@ -106,6 +109,15 @@ def of_model(config: ModelConfig | None, name: str, levels: Levels, *, thinks: b
     """What holds for a model before agents and tasks have their say."""
     above = [levels.usual, levels.settings, levels.fleet, levels.model(config, name)]
     return effective(above if thinks else [unthinking(level) for level in above])
+
+
+def usual_contexts(names: Collection[str]) -> dict[str, int]:
+    """With how much context each model is loaded where nobody asks for another."""
+    if not names:
+        return {}
+    levels, configs = Levels(), {row.model_name: row for row in ModelConfig.objects.filter(model_name__in=names)}
+    said = {name: of_model(configs.get(name), name, levels, thinks=False)["num_ctx"].value for name in names}
+    return {name: bucket(wanted, default=settings.DROVER_DEFAULT_NUM_CTX) for name, wanted in said.items()}
 
 
 def in_force(task: Task, of_model: Mapping[str, Found], num_ctx: int) -> dict[str, Found]:

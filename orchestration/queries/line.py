@@ -192,12 +192,12 @@ def places(tasks: Iterable[Task], *, limited: Collection[int], paused: Collectio
 
 
 def _lanes(wanted: Collection[int]) -> dict[int, _Lane]:
-    """Those asked for, and all in which somebody waits."""
+    """Those asked for, and all in which somebody waits. Errands, which have no context, need no slot of a model."""
     rows = Lane.objects.filter(Q(pk__in=wanted) | ~Q(waiting_code=""))
     return {
-        pk: _Lane(id=pk, agent=agent, type=kind, models=frozenset(models), code=code, node=node)
-        for pk, agent, kind, models, code, node in rows.values_list(
-            "pk", "agent_id", "type", "models", "waiting_code", "node_id"
+        pk: _Lane(id=pk, agent=agent, type=kind, models=frozenset(models if num_ctx else ()), code=code, node=node)
+        for pk, agent, kind, models, num_ctx, code, node in rows.values_list(
+            "pk", "agent_id", "type", "models", "num_ctx", "waiting_code", "node_id"
         )
     }
 

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from orchestration.models import Attempt, LoadPlan, Node, NodeModel, NodeVariant
 from orchestration.payloads import LoadPlanPayload, load_plan, node_status
+from orchestration.policy.errands import NO_CONTEXT
 
 
 class HeldModel(TypedDict):
@@ -45,7 +46,7 @@ def obstacles(models: Sequence[str], *, only: int | None = None) -> list[Obstacl
 
 
 def _running(nodes: Iterable[int]) -> Counter[tuple[int | None, str]]:
-    live = Attempt.objects.filter(ended_at=None, node__in=nodes)
+    live = Attempt.objects.filter(ended_at=None, node__in=nodes).exclude(num_ctx=NO_CONTEXT)
     return Counter(live.order_by().values_list("node_id", "model_name"))
 
 

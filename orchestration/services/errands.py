@@ -10,13 +10,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from orchestration.errors import Conflict, InvalidInput, NotFound, Unprocessable
-from orchestration.models import Lane, ModelConfig, Node, NodeModel, Pull, Run, Task
+from orchestration.models import Lane, Node, NodeModel, Pull, Run, Task
 from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.context import bucket
 from orchestration.policy.errands import AT_NODES, NO_CONTEXT
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import UNFINISHED, ErrandType, Priority, RunKind, TaskStatus
+from orchestration.queries.facts import usual_contexts
 from orchestration.queries.pulls import expected_bytes
 from orchestration.services import audit, errand_checks, inventory
 from orchestration.services.again import atomic_again
@@ -119,7 +120,8 @@ def order(
     given = _checked_parameters(type, parameters or {})
     nodes = _nodes(places)
     errand_checks.check(type, places, nodes, force=bool(given.get("force")))
-    lanes = {place: _lane(type, place, given) for place in places}
+    contexts = {} if type in AT_NODES else _contexts(places, given.get("num_ctx"))
+    lanes = {place: _lane(type, place, contexts.get(place, NO_CONTEXT)) for place in places}
     begun = _under_way(lanes, given)
     fresh = [place for place in places if place not in begun]
     if not fresh:
@@ -170,20 +172,21 @@ def _nodes(places: Sequence[Place]) -> dict[int, Node]:
     return nodes
 
 
-def _lane(type: ErrandType, place: Place, given: Mapping[str, Any]) -> Lane:
+def _lane(type: ErrandType, place: Place, num_ctx: int) -> Lane:
     model, node_id = place
-    num_ctx = NO_CONTEXT if type in AT_NODES else _context(place, given.get("num_ctx"))
     lane = lane_of(None, type, [model], num_ctx, node_id=node_id)
     return Lane.objects.select_for_update(no_key=True).get(pk=lane.pk)
 
 
-def _context(place: Place, asked: int | None) -> int:
-    """As asked for, as pinned, as decided about the model, or as usual."""
-    model, node_id = place
-    pinned = NodeModel.objects.filter(node=node_id, model__name=model, pinned=True)
-    decided = ModelConfig.objects.filter(model_name=model).values_list("options", flat=True).first() or {}
-    wanted = asked or pinned.values_list("pinned_context", flat=True).first() or decided.get("num_ctx")
-    return bucket(wanted, default=settings.DROVER_DEFAULT_NUM_CTX)
+def _contexts(places: Sequence[Place], asked: int | None) -> dict[Place, int]:
+    """As asked for, as pinned, or as its tasks usually want it."""
+    if asked:
+        return dict.fromkeys(places, bucket(asked, default=asked))
+    names = {model for model, _ in places}
+    rows = NodeModel.objects.filter(model__name__in=names, pinned=True).exclude(pinned_context=None)
+    pinned = {(model, node): size for model, node, size in rows.values_list("model__name", "node", "pinned_context")}
+    usual = usual_contexts(names)
+    return {place: pinned.get(place) or usual[place[0]] for place in places}
 
 
 def _under_way(lanes: Mapping[Place, Lane], given: Mapping[str, Any]) -> dict[Place, Task]:

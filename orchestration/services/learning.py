@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 
 from orchestration.models import Attempt, NodeVariant, OutputEstimate, ShareAccount
+from orchestration.policy.errands import is_errand
 from orchestration.policy.estimates import TOKENS_PER_SECOND, blend, slowdown
 from orchestration.policy.learning import Call, Known, learn, received_in_part
 from orchestration.policy.states import AttemptStatus
@@ -35,7 +36,8 @@ def settle(*, most: int = 500) -> int:
         return 0
     circuits.note(circuits.outcomes_of(ended))
     traffic = _Traffic(ended)
-    calls = {row.pk: _call(row, traffic) for row in ended if row.status == AttemptStatus.COMPLETED}
+    answered = [row for row in ended if row.status == AttemptStatus.COMPLETED and not is_errand(row.type)]
+    calls = {row.pk: _call(row, traffic) for row in answered}
     known = _learn_places(ended, calls)
     _learn_kinds(ended, calls)
     _correct_accounts(ended, calls, known, traffic)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from orchestration.models import Run, Task, TaskDependency
-from orchestration.policy.states import Gate, TaskStatus
+from orchestration.policy.states import ErrandType, Gate, TaskStatus
 from orchestration.services import gates
 from orchestration.services.announce import announce_tasks
 from orchestration.services.passages import embedding_for
@@ -48,12 +48,13 @@ AS_NEW: dict[str, Any] = {
 
 
 def put_back(run: Run, task_ids: Collection[int], now: datetime) -> set[int]:
-    """Those of these tasks of the run that had failed or were cancelled, to be done again; none whose text was removed.
-    Needs the run locked.
+    """Those of these tasks of the run that had failed or were cancelled, to be done again; none whose text was removed,
+    and no errand for a node that is gone. Needs the run locked.
 
     In a fan-out it is the items that are done again; the step itself, which goes with them, only waits for their end.
     """
     ended = Task.objects.filter(run=run, status__in=AGAIN, text_removed_at=None)
+    ended = ended.exclude(type__in=sorted(ErrandType), lane__node=None)
     mine = set(ended.filter(pk__in=task_ids).values_list("pk", flat=True))
     mine |= set(ended.filter(items__in=mine).values_list("pk", flat=True))
     mine |= set(ended.filter(parent__in=mine).values_list("pk", flat=True))

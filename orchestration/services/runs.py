@@ -13,7 +13,7 @@ from orchestration import events
 from orchestration.errors import Conflict, InvalidInput, NotFound
 from orchestration.models import Run, Task
 from orchestration.permissions import SYSTEM, Action, Actor, require
-from orchestration.policy.states import ENDED, UNFINISHED, WAITING, RunKind, TaskStatus
+from orchestration.policy.states import ENDED, UNFINISHED, WAITING, ErrandType, RunKind, TaskStatus
 from orchestration.services import audit, bulk, gates
 from orchestration.services.again import atomic_again
 from orchestration.services.announce import announce_tasks
@@ -126,8 +126,12 @@ def retry_failed(*, actor: Actor, run_id: int) -> int:
         raise Conflict(f"Nothing in run {run_id} has failed.")
     if not ended.filter(text_removed_at=None).exists():
         raise Conflict(f"The texts of what failed in run {run_id} were removed: nothing is left to ask.")
+    if ended.filter(type__in=sorted(ErrandType)).exists():
+        require(actor, Action.EDIT_MODEL)
     _forget_stop(run, now)
     again = put_back(run, wanted, now)
+    if not again:
+        raise Conflict(f"What failed in run {run_id} was for nodes that have been removed.")
     audit.record(actor, "run.retried", run, tasks=len(again))
     _tell(run, sorted(again))
     return len(again)

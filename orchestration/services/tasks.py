@@ -13,6 +13,7 @@ from orchestration.errors import Conflict, NotFound
 from orchestration.models import Attempt, Run, Task
 from orchestration.models.tasks import TaskQuerySet
 from orchestration.permissions import Action, Actor, require
+from orchestration.policy.errands import is_errand
 from orchestration.policy.states import ENDED, UNFINISHED, WAITING, AttemptStatus, TaskStatus
 from orchestration.services import audit, outputs
 from orchestration.services.again import atomic_again
@@ -107,6 +108,10 @@ def retry(*, actor: Actor, task_id: int) -> Task:
     require(actor, Action.RETRY_TASK, task)
     if task.text_removed_at is not None:
         raise Conflict(f"The text of task {task_id} was removed, so there is nothing to ask again.", status=task.status)
+    if is_errand(task.type):
+        require(actor, Action.EDIT_MODEL)
+        if task.lane.node_id is None:
+            raise Conflict(f"The node that task {task_id} was for has been removed.", status=task.status)
     run = Run.objects.select_for_update(no_key=True).get(pk=task.run_id)
     again = put_back(run, [task_id], timezone.now())
     if not again:

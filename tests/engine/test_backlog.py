@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from orchestration.engine import backlog
 from orchestration.engine.backlog import heads_of, waiting_lanes, waiting_shares
-from orchestration.models import Agent, Lane, Run, Task
+from orchestration.models import Agent, Lane, Run, Task, User
 from orchestration.policy.fleet import ShareRule
 from orchestration.policy.states import TaskStatus
 from orchestration.services import setbacks, steps
@@ -213,3 +213,11 @@ def test_what_others_were_waiting_for_is_found_along_its_index(many: list[Task])
     with statements() as sent:
         assert steps.promote(now=timezone.now()) == 0
     assert_each_uses([statement for statement in sent if "awaited" in statement], "task_awaited")
+
+
+def test_errands_are_nobodys_part_of_the_fleet(four: list[Task], bob: User) -> None:
+    assert waiting_shares() == {bob.pk}
+    fields_of(four[0], type="pull", share=0)
+    assert waiting_shares() == {bob.pk}
+    fields_of(four[1], share=0)
+    assert waiting_shares() == {0, bob.pk}

@@ -9,7 +9,18 @@ from django.db import connection
 from django.utils import timezone
 
 from orchestration.engine.lessons import move_log, read_lessons
-from orchestration.models import Agent, Node, NodeModel, NodeVariant, OllamaModel, OutputEstimate, Run, Task, User
+from orchestration.models import (
+    Agent,
+    FleetDefaults,
+    Node,
+    NodeModel,
+    NodeVariant,
+    OllamaModel,
+    OutputEstimate,
+    Run,
+    Task,
+    User,
+)
 from orchestration.policy.decision import Grant
 from orchestration.policy.fleet import HIGH_WINDOW, Variant
 from orchestration.services import grants
@@ -66,3 +77,10 @@ def test_the_write_ahead_log_is_moved_into_the_file() -> None:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
             _, pages, moved = cursor.fetchone()
         assert pages == moved
+
+
+def test_what_is_pinned_without_a_context_is_wanted_with_that_of_its_tasks(node: Node) -> None:
+    NodeModel.objects.update(pinned=True, pinned_by="alice")
+    assert read_lessons(timezone.now()).pinned[node.pk] == {Variant(model=MODEL, num_ctx=4096): "pinned by alice"}
+    FleetDefaults.objects.create(pk=1, options={"num_ctx": 8192})
+    assert list(read_lessons(timezone.now()).pinned[node.pk]) == [Variant(model=MODEL, num_ctx=8192)]

@@ -1,8 +1,10 @@
 """Which errands may start, and why the others wait."""
 
+from dataclasses import replace
 from typing import Any
 
-from orchestration.policy.errands import ErrandDecision, ErrandLane, ErrandNode, decide_errands
+from orchestration.policy.errands import ErrandDecision, ErrandLane, ErrandNode, decide_errands, without
+from orchestration.policy.fleet import NodeView
 
 NODES = {1: ErrandNode(name="gpu-a"), 2: ErrandNode(name="gpu-b")}
 
@@ -68,3 +70,21 @@ def test_without_workers_or_room_nothing_starts() -> None:
     decision = decided(lane(1), lane(2, node=2), room=1)
     assert len(decision.grants) == 1
     assert words(decision) == {2: "All workers are full"}
+
+
+def test_a_model_that_is_used_is_deleted_when_that_has_ended_or_at_once_when_forced() -> None:
+    used = {"in_use": {(1, "qwen3:8b")}}
+    assert words(decided(lane(type="delete"), **used)) == {
+        1: "gpu-a is running qwen3:8b, which is deleted when that has ended"
+    }
+    assert decided(lane(type="delete", node=2), **used).grants
+    assert decided(replace(lane(type="delete"), force=True), **used).grants
+    assert decided(lane(type="unload"), **used).grants
+
+
+def test_nothing_more_begins_with_what_is_about_to_be_deleted() -> None:
+    models = frozenset({"qwen3:8b", "llama3.2:latest"})
+    nodes = [NodeView(id=1, name="gpu-a", installed=models), NodeView(id=2, name="gpu-b", installed=models)]
+    leaving = decided(lane(type="delete"), lane(2, node=2)).leaving
+    assert [node.installed for node in without(nodes, leaving)] == [{"llama3.2:latest"}, models]
+    assert without(nodes, []) is nodes

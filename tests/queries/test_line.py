@@ -119,3 +119,11 @@ def test_many_places_cost_as_many_statements_as_few(
     tasks = [make_task(share=share, lane=lane, priority=p) for share in (1, 2) for lane in rivals for p in (0, 1, 2)]
     with django_assert_num_queries(5):
         assert len(line.places(tasks, limited=(), paused=())) == len(tasks)
+
+
+def test_errands_with_a_model_stand_in_no_line_for_it(make_task: Make) -> None:
+    errands = Lane.objects.create(
+        key="e", models=["llama3.2:latest"], num_ctx=0, waiting_code="node_unavailable", type="pull"
+    )
+    pull = make_task(share=0, lane=errands, type="pull")
+    assert (_place(make_task(share=BOB)), _place(pull)) == ((0, 0), (0, 0))

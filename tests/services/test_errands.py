@@ -1,15 +1,28 @@
 """Asking nodes to do something with models."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, Unprocessable
-from orchestration.models import AuditEntry, Lane, Node, NodeModel, Pull, Run, Task
-from orchestration.permissions import Actor
+from orchestration.models import (
+    AuditEntry,
+    FleetDefaults,
+    Lane,
+    ModelConfig,
+    Node,
+    NodeModel,
+    OllamaModel,
+    Pull,
+    Run,
+    Task,
+)
+from orchestration.permissions import Actor, Role
+from orchestration.policy.presets import BUILT_IN
 from orchestration.policy.states import ErrandType, Priority, RunKind
-from orchestration.services import errands, nodes, tasks
+from orchestration.services import errands, nodes, runs, tasks
 
 HERE = "llama3.2:latest"
 
@@ -143,3 +156,38 @@ def test_a_copy_under_another_name_is_another_errand(as_alice: Actor, herd: list
     ]
     assert [len(order.under_way) for order in ordered] == [0, 0, 1]
     assert {task.parameters["destination"] for task in Task.objects.all()} == {"mine:latest", "yours:latest"}
+
+
+def test_a_model_is_loaded_with_the_context_that_its_tasks_will_want(as_alice: Actor, herd: list[Node]) -> None:
+    FleetDefaults.objects.create(pk=1, options={"num_ctx": 8192})
+    ModelConfig.objects.create(model_name="qwen3:8b", preset="long context")
+    make_installed("qwen3:8b", herd[0])
+    ask(as_alice, ErrandType.LOAD, HERE, "qwen3:8b", node_ids=[herd[0].pk])
+    wanted = {task.lane.models[0]: task.lane.num_ctx for task in Task.objects.select_related("lane")}
+    assert wanted == {HERE: 8192, "qwen3:8b": BUILT_IN["long context"].options["num_ctx"]}
+
+
+def make_installed(model: str, node: Node) -> None:
+    NodeModel.objects.create(node=node, model=OllamaModel.objects.create(name=model), installed=True)
+
+
+def test_what_was_for_a_node_that_is_gone_cannot_be_tried_again(as_alice: Actor, herd: list[Node]) -> None:
+    (task,) = ask(as_alice, node_ids=[herd[0].pk])
+    nodes.delete(actor=as_alice, node_id=herd[0].pk)
+    task.refresh_from_db()
+    assert (task.status, task.error) == ("failed", "It was for gpu-a, and alice removed that node.")
+    with pytest.raises(Conflict, match="has been removed"):
+        tasks.retry(actor=as_alice, task_id=task.pk)
+    with pytest.raises(Conflict, match="nodes that have been removed"):
+        runs.retry_failed(actor=as_alice, run_id=task.run_id)
+
+
+def test_who_may_no_longer_change_models_cannot_have_an_errand_done_again(as_alice: Actor, herd: list[Node]) -> None:
+    (task,) = ask(as_alice, ErrandType.DELETE, HERE, node_ids=[herd[0].pk])
+    Task.objects.filter(pk=task.pk).update(status="failed")
+    operator = replace(as_alice, role=Role.OPERATOR)
+    with pytest.raises(NotAllowed):
+        tasks.retry(actor=operator, task_id=task.pk)
+    with pytest.raises(NotAllowed):
+        runs.retry_failed(actor=operator, run_id=task.run_id)
+    assert tasks.retry(actor=as_alice, task_id=task.pk).status == "pending"

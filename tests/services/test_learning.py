@@ -223,3 +223,13 @@ def test_no_more_are_settled_at_once_than_wanted(submit: Callable[..., Run], att
     for slot, task in enumerate(tasks_of(submit, 3)):
         completed(attempt_of(task, slot=slot))
     assert [learning.settle(most=2), learning.settle(most=2)] == [2, 1]
+
+
+def test_a_model_that_was_only_loaded_teaches_nothing_about_answers(
+    attempt_of: EndedAttempt, submitted_task: Task, bob: User
+) -> None:
+    Task.objects.filter(pk=submitted_task.pk).update(type="load")
+    completed(attempt_of(submitted_task), prompt_tokens=0, output_tokens=0)
+    learning.settle()
+    assert NodeVariant.objects.get().run_seconds is None
+    assert service_of(bob) == 0
