@@ -91,7 +91,7 @@ def _inner(field: Schema) -> Schema | None:
 
 
 def _answer(status: int, answer: Schema, schema: Schema) -> Schema:
-    content = next((kind["schema"] for kind in answer.get("content", {}).values()), None)
+    content = next((kind["schema"] for kind in answer.get("content", {}).values() if "schema" in kind), None)
     good = int(status) < 300
     return {
         "status": status,
