@@ -11,8 +11,9 @@ from dashboard.live.batch_topic import Batches, run_topic
 from dashboard.live.conversation_topic import ConversationTopic
 from dashboard.live.flow import Message, Outbox, Window
 from dashboard.live.hub import Event, Hub
+from dashboard.live.models_topic import Models
 from dashboard.live.task_topic import TaskTopic
-from dashboard.live.topics import Load, Models, Nodes, Notices, Overview, Parts, Port, Tasks, Topic
+from dashboard.live.topics import Load, Nodes, Notices, Overview, Parts, Port, Tasks, Topic
 from orchestration.errors import DroverError, InvalidInput, NotFound
 from orchestration.permissions import Action, Actor, require
 

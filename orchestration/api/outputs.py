@@ -62,7 +62,7 @@ def list_outputs(
 async def export_outputs(
     request: HttpRequest, kind: Annotated[OutputKind, Query(alias="format", description="The file.")] = OutputKind.JSONL
 ) -> HttpResponseBase:
-    """All that match the filters of the search, the newest first. ``zip``: a file for each answer, and metadata.json."""
+    """All that match the filters of the search, newest first. ``zip``: a file for each answer, and metadata.json."""
     asked = await in_request_thread(_looked_up, request)
     answer = StreamingHttpResponse(written(asked, kind, timezone.now()), content_type=KINDS[kind].media_type)
     answer["Content-Disposition"] = f'attachment; filename="outputs.{KINDS[kind].ending}"'

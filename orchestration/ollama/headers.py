@@ -19,7 +19,9 @@ AUTHORIZATION: Final = "authorization"
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE: Final = re.compile(r"[\x20-\x7e]+")
 _OF_THE_BODY: Final = ("accept", "accept-encoding", "content-encoding", "content-length", "content-type", "user-agent")
-_OF_THE_CONNECTION: Final = ("connection", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer", "upgrade")
+_OF_THE_CONNECTION: Final = (
+    *("connection", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"),
+)
 _OURS: Final = frozenset((*_OF_THE_BODY, *_OF_THE_CONNECTION, "transfer-encoding"))
 _SHORTEST_SECRET: Final = 4
 _HIDDEN: Final = "•••"

@@ -45,6 +45,7 @@ def pull(row: Pull, live: Mapping[str, Any] | None = None) -> PullPayload:
     running = task.status == TaskStatus.RUNNING
     speed = row.bytes_per_second if running else None
     told = live if live and running and live["attempt_id"] == task.attempt_id else None
+    said = in_words(row.done_bytes, row.total_bytes, speed) if row.done_bytes else row.stage
     return PullPayload(
         task_id=task.pk,
         run_id=task.run_id,
@@ -59,7 +60,7 @@ def pull(row: Pull, live: Mapping[str, Any] | None = None) -> PullPayload:
         percent=max(_percent(row, task.status), float(told["progress"] if told else 0)),
         bytes_per_second=speed,
         seconds_left=seconds_left(row.done_bytes, row.total_bytes, speed),
-        words=(told or {}).get("message") or (in_words(row.done_bytes, row.total_bytes, speed) if row.done_bytes else row.stage),
+        words=(told or {}).get("message") or said,
         error=task.error or None,
         updated_at=iso(row.updated_at),
     )

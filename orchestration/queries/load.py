@@ -60,7 +60,9 @@ def _gather(now: datetime) -> _Facts:
     running = Counter(
         {
             (node, model): number
-            for node, model, number in Attempt.objects.filter(ended_at=None, status=AttemptStatus.RUNNING, num_ctx__gt=0)
+            for node, model, number in Attempt.objects.filter(
+                ended_at=None, status=AttemptStatus.RUNNING, num_ctx__gt=0
+            )
             .order_by()
             .values_list("node_name", "model_name")
             .annotate(Count("pk"))

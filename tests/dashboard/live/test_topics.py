@@ -8,7 +8,7 @@ from dashboard.live.reads import read
 from orchestration import events, queries
 from orchestration.models import Lane, Run, Task
 from orchestration.payloads import task_row
-from orchestration.services import bulk, model_pins, nodes, pauses, tasks
+from orchestration.services import bulk, nodes, pauses, tasks
 from orchestration.services.announce import ROWS_AT_MOST
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -225,11 +225,6 @@ async def test_many_changed_at_once_are_shown_by_a_snapshot(open_tab, submit_now
     await tab.until(lambda tab: tab.snaps[topic]["task"]["priority"] == 0)
 
 
-async def test_models_are_listed_with_their_nodes(open_tab, node):
-    snap = await (await open_tab()).subscribe("models")
-    assert snap["models"][0]["installed_on"] == ["gpu-a"]
-
-
 async def test_a_run_shows_its_own_tasks_only(open_tab, submit_now, as_bob):
     mine, also_mine = await submit_now("one", "two")
     (other,) = await submit_now("other")
@@ -303,16 +298,3 @@ async def test_a_list_kept_by_deltas_equals_a_fresh_one(open_tab, submit_now, as
 
     await tab.until(lambda tab: shown(tab) == expected)
     assert await read(Run.objects.count) >= 1
-
-
-async def test_a_cell_of_the_matrix_is_told_when_it_changes_and_others_are_not(open_tab, make_node, as_alice):
-    first = await read(make_node, "gpu-a")
-    await read(make_node, "gpu-b")
-    tab = await open_tab()
-    snap = await tab.subscribe("models")
-    key = f"cell:{first.pk}:llama3.2:latest"
-    assert snap[key]["state"] in ("loaded", "on_disk")
-    await read(lambda: model_pins.set_pinned(actor=as_alice, node_id=first.pk, model="llama3.2", pinned=True))
-    (cell, *_) = await tab.until(lambda tab: tab.deltas("models", key))
-    assert cell["pinned"]
-    assert not tab.deltas("models", "there")
