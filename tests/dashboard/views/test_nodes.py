@@ -207,7 +207,7 @@ def test_the_list_costs_the_same_however_long(as_user, bob, make_node, django_as
     for number in range(8):
         make_node(f"gpu-{number}", models=("llama3.2:latest", f"own-{number}:latest"))
     browser = as_user(bob)
-    session_and_user, frame, nodes_models_and_pauses = 2, 3, 4
+    session_and_user, frame, nodes_models_and_pauses = 2, 3, 3
     with django_assert_num_queries(session_and_user + frame + nodes_models_and_pauses):
         browser.get("/nodes")
 
