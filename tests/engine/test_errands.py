@@ -11,11 +11,22 @@ from django.utils import timezone
 from orchestration import queries
 from orchestration.engine.loader import Loader
 from orchestration.engine.scheduler import run_pass, tidy
-from orchestration.models import Attempt, Node, NodeModel, NodeVariant, OllamaModel, ShareAccount, Task
+from orchestration.models import (
+    Agent,
+    Attempt,
+    Node,
+    NodeModel,
+    NodeVariant,
+    OllamaModel,
+    Pause,
+    ShareAccount,
+    Task,
+)
 from orchestration.ollama.simulator import Fault, NodeHandle, NodeSpec
 from orchestration.permissions import Actor
+from orchestration.policy.decision import Grant
 from orchestration.policy.states import AttemptStatus, ErrandType, TaskStatus
-from orchestration.services import errands, tasks
+from orchestration.services import errands, grants, tasks
 from tests.engine.conftest import WorkerInThread, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,12 +119,10 @@ def test_a_pull_that_does_not_get_on_fails_after_its_tries(
     assert task.tries == settings.DROVER_MAX_TRIES
 
 
-def test_a_model_that_no_library_has_fails_at_once_with_names_like_it(
-    worker: WorkerInThread, ask: Ask
-) -> None:
+def test_a_model_that_no_library_has_fails_at_once_with_names_like_it(worker: WorkerInThread, ask: Ask) -> None:
     (task,) = ended(*ask(ErrandType.PULL, "lama3.2"))
     assert (task.status, task.error_code, task.attempt_count) == ("failed", "model_not_published", 1)
-    assert "Did you mean llama3.2:latest?" in task.error
+    assert "Did you mean llama3.2:latest" in task.error
 
 
 def test_a_cancelled_pull_closes_its_stream_and_keeps_what_has_come(
@@ -222,3 +231,32 @@ def test_a_failed_errand_can_be_tried_again_by_hand(
     tasks.retry(actor=as_alice, task_id=failed.pk)
     (again,) = ended(failed)
     assert (failed.status, again.status) == ("failed", "completed")
+
+
+def test_what_is_paused_starts_no_errands_either(ask: Ask, worker: WorkerInThread) -> None:
+    pause = Pause.objects.create(kind="priority", key="1", paused_by_name="alice", paused_at=timezone.now())
+    (task,) = ask(ErrandType.DELETE, HERE)
+    decide()
+    lane = Task.objects.select_related("lane").get(pk=task.pk).lane
+    assert (status(task), lane.waiting_code) == ("pending", "paused")
+    pause.delete()
+    assert ended(task)[0].status == TaskStatus.COMPLETED
+
+
+def test_a_delete_waits_for_what_runs_and_nothing_more_is_begun(
+    ask: Ask, here: Node, worker: WorkerInThread, as_bob: Actor, agent: Agent
+) -> None:
+    NodeModel.objects.update(loaded=True, loaded_context=4096)
+    specs = [tasks.TaskSpec(type="generate", input=text) for text in ("one", "two")]
+    first, second = tasks.submit(actor=as_bob, agent=agent, specs=specs).tasks.order_by("position")
+    given = Grant(task_id=first.pk, node_id=here.pk, model=HERE, num_ctx=4096, slot=0, reason="test")
+    (task,) = ask(ErrandType.DELETE, HERE, force=True)
+    Task.objects.filter(pk=task.pk).update(parameters={})
+    assert grants.assign(grants=[given], now=timezone.now())
+    Task.objects.filter(pk=second.pk).update(status="blocked")
+    decide()
+    assert status(task) == "pending"
+    Attempt.objects.update(ended_at=timezone.now())
+    Task.objects.filter(pk=second.pk).update(status="pending")
+    run_pass(timezone.now())
+    assert (status(task) != "pending", status(second)) == (True, "pending")

@@ -63,4 +63,4 @@ def test_high_comes_before_normal_before_low() -> None:
 
 
 def test_a_phase_has_one_word() -> None:
-    assert [phase.value for phase in Phase] == ["queued", "loading", "prefill", "generating", "ended"]
+    assert [phase.value for phase in Phase] == ["queued", "loading", "prefill", "generating", "working", "ended"]
