@@ -13,7 +13,7 @@ from orchestration.ollama.wire import InstalledModel, LoadedModel
 from orchestration.permissions import Actor
 from orchestration.policy.circuit import Circuit
 from orchestration.policy.states import NodeHealth
-from orchestration.services import health, nodes
+from orchestration.services import nodes
 from tests.services.conftest import Give
 
 URL = "http://10.1.2.3:11434"
@@ -255,13 +255,6 @@ def test_each_change_of_health_is_kept_with_its_reason(node: Node, as_alice: Act
         ("unknown", "disabled by alice"),
         ("unknown", ""),
     ]
-
-
-def test_of_a_node_that_comes_and_goes_the_latest_changes_are_kept(node: Node, monkeypatch: Any) -> None:
-    monkeypatch.setattr("orchestration.services.health.KEPT", 3)
-    for number in range(5):
-        health.note(node, NodeHealth.UNHEALTHY, str(number), at=timezone.now())
-    assert [change.reason for change in node.health_changes.all()] == ["4", "3", "2"]
 
 
 def test_the_most_models_that_were_seen_at_once_are_remembered(node: Node) -> None:
