@@ -289,9 +289,18 @@ def test_credentials_come_back_with_the_passphrase(team: Actor) -> None:
     assert outcome.restored == ["gpu-b"]
     again = transfer.export_with_secrets(actor=team, passphrase="correct horse")
     opened = transfer.transfer_secrets.opened(again["secrets"], "correct horse")
-    assert opened == {"gpu-a": {}, "gpu-b": {"x-team": "herd-secret"}}
+    assert {name: held.headers for name, held in opened.items()} == {"gpu-a": {}, "gpu-b": {"x-team": "herd-secret"}}
     assert not [entry for entry in AuditEntry.objects.all() if "herd-secret" in json.dumps(entry.detail)]
     assert AuditEntry.objects.filter(action="config.secrets_exported").count() == 2
+
+
+def test_an_address_that_was_changed_in_the_document_is_not_sent_the_credentials(team: Actor) -> None:
+    document = json.loads(json.dumps(transfer.export_with_secrets(actor=team, passphrase="correct horse")))
+    document["nodes"][1]["base_url"] = "https://mallory.test"
+    outcome = transfer.import_(actor=team, data=document, passphrase="correct horse")
+    assert outcome.restored == []
+    assert "gpu-b has another address than https://gpu-b.test" in outcome.warnings[0]
+    assert not transfer.transfer_secrets.holders()
 
 
 @pytest.mark.parametrize(("passphrase", "words"), [("wrong horse", "does not open them")])
