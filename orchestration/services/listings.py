@@ -31,7 +31,7 @@ def take(
     if installed is None and not error:
         return None
     error = error or _doubt(node, installed or ())
-    node.listing_tried_at = at
+    node.listing_tried_at = began or at  # a wish that came while it was tried is still one
     node.listing_error = error[:300]
     if node.listing_wanted_at and not (began and began < node.listing_wanted_at):
         node.listing_wanted_at = None

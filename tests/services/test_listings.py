@@ -9,7 +9,7 @@ from orchestration.errors import NotAllowed
 from orchestration.models import AuditEntry, Node, NodeModel
 from orchestration.ollama.wire import InstalledModel
 from orchestration.permissions import Actor
-from orchestration.policy.freshness import NOTHING_LEFT, Limits
+from orchestration.policy.freshness import NOTHING_LEFT, Limits, is_asked_for
 from orchestration.policy.states import NodeHealth
 from orchestration.services import listings, nodes
 from orchestration.services.nodes import Poll
@@ -116,7 +116,9 @@ def test_a_disabled_node_is_not_asked(as_bob: Actor, make_node: Callable[..., No
 
 def test_a_wish_is_granted_by_a_look_that_began_after_it(node: Node) -> None:
     Node.objects.update(listing_wanted_at=NOW)
-    assert look(node, listed(), began=NOW - timedelta(seconds=1)).listing_wanted_at == NOW
+    seen = look(node, listed(), began=NOW - timedelta(seconds=1), at=NOW + timedelta(seconds=1))
+    assert seen.listing_wanted_at == NOW
+    assert is_asked_for(seen.listing_wanted_at, seen.listing_tried_at)
     assert look(node, listed(), began=NOW + timedelta(seconds=1)).listing_wanted_at is None
 
 
