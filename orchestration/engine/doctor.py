@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -143,9 +143,11 @@ class _Examination:
         return f"{self._host} is {', '.join(self._addresses)}"
 
     async def _tcp(self) -> str:
+        for address in self._addresses[:-1]:  # one that answers is enough, as for the client
+            with suppress(OSError):
+                return await self._connect(address)
         try:
-            async with asyncio.timeout(settings.DROVER_CONNECT_TIMEOUT.total_seconds()):
-                _, writer = await asyncio.open_connection(self._addresses[0], self._port)
+            return await self._connect(self._addresses[-1])
         except TimeoutError as error:
             raise _Failed(
                 f"port {self._port} does not answer",
@@ -157,6 +159,10 @@ class _Examination:
                 "On the server: sudo systemctl edit ollama, add Environment=OLLAMA_HOST=0.0.0.0 under [Service], "
                 "then sudo systemctl restart ollama",
             ) from error
+
+    async def _connect(self, address: str) -> str:
+        async with asyncio.timeout(settings.DROVER_CONNECT_TIMEOUT.total_seconds()):
+            _, writer = await asyncio.open_connection(address, self._port)
         writer.close()
         return f"port {self._port} is open"
 

@@ -1,4 +1,6 @@
 import asyncio
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -32,6 +34,21 @@ async def test_a_closed_port_names_the_command_that_mends_it():
     found = await check_node(f"http://127.0.0.1:{port}")
     assert [check.ok for check in found] == [True, False, None, None, None, None]
     assert "OLLAMA_HOST=0.0.0.0" in found[1].fix
+
+
+async def test_a_name_with_two_addresses_is_open_when_one_of_them_answers(make_simulator, monkeypatch):
+    herd = make_simulator([NodeSpec(speed=50)])
+    port = urlsplit(herd.nodes[0].url).port
+
+    real = socket.getaddrinfo
+
+    def both(host, *args, **more):
+        hosts = ("127.0.0.9", "127.0.0.1") if host == "two.test" else (host,)
+        return [found for each in hosts for found in real(each, *args, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    found = await check_node(f"http://two.test:{port}")
+    assert [check.message for check in found[:2]] == ["two.test is 127.0.0.9, 127.0.0.1", f"port {port} is open"]
 
 
 async def test_a_name_without_an_address_fails_at_dns():
