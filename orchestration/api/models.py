@@ -108,8 +108,7 @@ def _awaited() -> bool:
 def model_stats(request: HttpRequest) -> ModelStats:
     """Over the last day, week and month: tasks, tokens, speed, time to the first token, GPU seconds, who."""
     viewer_of(request)
-    now = timezone.now()
-    return ModelStats(windows={name: model_usage.by_model(window=name, now=now) for name in model_usage.WINDOWS})
+    return ModelStats(windows=model_usage.by_model(now=timezone.now()))
 
 
 @router.get("/models/catalogue", response={200: CataloguePayload, **errors(403)}, summary="Models that can be pulled")

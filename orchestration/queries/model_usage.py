@@ -71,10 +71,14 @@ def of_model(name: str, *, now: datetime) -> ModelUsage:
     )
 
 
-def by_model(*, window: str, now: datetime) -> dict[str, UsagePayload]:
-    """Of every model that was used in that time. One query, and one for each model that was."""
-    since = now - WINDOWS[window]
-    return {name: _payload(row, _since(_first_tokens(name), since)) for name, row in _sums(window, now).items()}
+def by_model(*, now: datetime) -> dict[str, dict[str, UsagePayload]]:
+    """By window, of every model that was used in that time. One query a window, and one for each model that was."""
+    sums = {window: _sums(window, now) for window in WINDOWS}
+    timed = {name: _first_tokens(name) for name in {name for found in sums.values() for name in found}}
+    return {
+        window: {name: _payload(row, _since(timed[name], now - WINDOWS[window])) for name, row in found.items()}
+        for window, found in sums.items()
+    }
 
 
 def tasks_by_model(*, window: str, now: datetime) -> dict[str, int]:

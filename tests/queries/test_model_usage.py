@@ -1,6 +1,7 @@
 """What was done with a model, by window."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,10 @@ def test_a_model_that_nobody_used_has_zeros_and_no_speed(db: None) -> None:
     assert (use["tasks"], use["seconds"], use["tokens_per_second"], use["first_token_p50"]) == (0, 0.0, None, None)
 
 
-def test_all_models_that_were_used_are_listed(month: None) -> None:
-    assert {name: each["tasks"] for name, each in model_usage.by_model(window="24h", now=NOW).items()} == {
+def test_all_models_that_were_used_are_listed(month: None, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(5):  # three windows, two models
+        found = model_usage.by_model(now=NOW)
+    assert {name: each["tasks"] for name, each in found["24h"].items()} == {
         MODEL: 2,
         "mistral:7b": 1,
     }
