@@ -1,22 +1,24 @@
 """Tasks brought to a given point of their life, by the same services that bring them there in earnest."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from orchestration.models import Agent, Node, Task
+from orchestration.models import Agent, Lane, Node, Output, Run, Task, User
 from orchestration.ollama.wire import Metrics
-from orchestration.permissions import Actor
+from orchestration.permissions import Actor, Role
 from orchestration.policy.decision import Grant
-from orchestration.policy.states import RunKind
+from orchestration.policy.states import RunKind, TaskStatus
 from orchestration.queue import AttemptJob
 from orchestration.services import attempts, grants
 from orchestration.services.attempts import AttemptResult
 from orchestration.services.specs import TaskSpec
 from orchestration.services.submission import RunPlan, submit_run
+from tests.services.cleaning import NOW, EndedTask
 
 MODEL = "llama3.2:latest"
 Give = Callable[..., AttemptJob]
@@ -104,3 +106,29 @@ def workflow(agent: Agent, node: Node, as_bob: Actor) -> Callable[..., list[Task
         return list(run.tasks.order_by("position"))
 
     return make
+
+
+@pytest.fixture
+def maintainer(as_alice: Actor) -> Actor:
+    return replace(as_alice, role=Role.MAINTAINER)
+
+
+@pytest.fixture
+def ended_task(agent: Agent, bob: User) -> EndedTask:
+    """A task that ended so many days ago, in a run of its own unless told otherwise."""
+    lane = Lane.objects.create(key="k", models=["llama3.2:latest"], num_ctx=4096)
+
+    def make_task(days: float, status: str = "completed", **fields: Any) -> Task:
+        owner = fields.get("agent", agent)
+        name = owner.name if owner else "gone"
+        run = fields.pop("run", None) or Run.objects.create(kind="single", owner=bob, agent_name=name, title="A river")
+        at = NOW - timedelta(days=days)
+        kept = {"run": run, "owner": bob, "agent": agent, "agent_name": name, "lane": lane, "type": "generate"}
+        said = {"title": "Name a river", "input": "Name a river.", "output": "The Elbe." * (status == "completed")}
+        ended = {"ended_at": at if status in ("completed", "failed", "cancelled") else None}
+        task = Task.objects.create(status=TaskStatus(status), **{**kept, **said, **ended, "output_tokens": 5, **fields})
+        if status == "completed":
+            Output.objects.create(task=task, agent_name=name, type="generate", ended_at=at)
+        return task
+
+    return make_task
