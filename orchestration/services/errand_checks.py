@@ -44,16 +44,16 @@ def _check_disks(places: Sequence[Place], nodes: Mapping[int, Node]) -> None:
     """Models of one family share files, so what is taken is an upper bound."""
     wanted: dict[int, list[str]] = defaultdict(list)
     for model, node_id in places:
-        wanted[node_id].append(model)
+        if nodes[node_id].disk_bytes is not None:
+            wanted[node_id].append(model)
+    sizes = {model: expected_bytes(model) or 0 for model in {model for models in wanted.values() for model in models}}
     for node_id, models in wanted.items():
         node = nodes[node_id]
-        if node.disk_bytes is None:
-            continue
         held = dict(node.node_models.filter(installed=True).values_list("model__name", "size_bytes"))
         taken = sum(held.values()) + _coming(node_id)
         for model in models:
-            need = 0 if model in held else expected_bytes(model) or 0
-            if need and taken + need > node.disk_bytes:
+            need = 0 if model in held else sizes[model]
+            if need and taken + need > (node.disk_bytes or 0):
                 raise NoDiskRoom(_no_room(node, taken, model, need), node=node.name, model=model, needed_bytes=need)
             taken += need
 

@@ -121,7 +121,7 @@ def order(
     nodes = _nodes(places)
     errand_checks.check(type, places, nodes, force=bool(given.get("force")))
     contexts = {} if type in AT_NODES else _contexts(places, given.get("num_ctx"))
-    lanes = {place: _lane(type, place, contexts.get(place, NO_CONTEXT)) for place in places}
+    lanes = _lanes(type, places, contexts)
     begun = _under_way(lanes, given)
     fresh = [place for place in places if place not in begun]
     if not fresh:
@@ -172,10 +172,15 @@ def _nodes(places: Sequence[Place]) -> dict[int, Node]:
     return nodes
 
 
-def _lane(type: ErrandType, place: Place, num_ctx: int) -> Lane:
-    model, node_id = place
-    lane = lane_of(None, type, [model], num_ctx, node_id=node_id)
-    return Lane.objects.select_for_update(no_key=True).get(pk=lane.pk)
+def _lanes(type: ErrandType, places: Sequence[Place], contexts: Mapping[Place, int]) -> dict[Place, Lane]:
+    """Locked, in one order whoever asks for them."""
+    found = {
+        (model, node_id): lane_of(None, type, [model], contexts.get((model, node_id), NO_CONTEXT), node_id=node_id)
+        for model, node_id in places
+    }
+    wanted = Lane.objects.select_for_update(no_key=True).filter(pk__in=[lane.pk for lane in found.values()])
+    locked = {lane.pk: lane for lane in wanted.order_by("pk")}
+    return {place: locked[lane.pk] for place, lane in found.items()}
 
 
 def _contexts(places: Sequence[Place], asked: int | None) -> dict[Place, int]:
@@ -235,7 +240,7 @@ def _create(
         ]
     )
     if type == ErrandType.PULL:
-        sizes = {model: expected_bytes(model) for model, _ in lanes}
+        sizes = {model: expected_bytes(model) for model in {model for model, _ in lanes}}
         Pull.objects.bulk_create(
             [Pull(task=task, total_bytes=sizes[task.model_name], updated_at=now) for task in tasks]
         )

@@ -40,7 +40,7 @@ def update(*, actor: Actor, preset_id: int, **fields: Any) -> Preset:
         raise Conflict(f"{preset.name} comes with Drover and keeps its name; copy it under another one.", field="name")
     _save(preset, fields)
     if preset.name != before["name"]:
-        _rename(str(before["name"]), preset.name)
+        _rename(preset, str(before["name"]))
     audit.record(actor, "preset.changed", preset, changes=audit.changes(before, _values(preset)))
     _announce(preset, "changed")
     return preset
@@ -83,9 +83,13 @@ def _as_built_in(preset: BuiltIn) -> dict[str, Any]:
     return {"description": preset.about, "options": dict(preset.options), "think": preset.think}
 
 
-def _rename(before: str, after: str) -> None:
+def _rename(preset: Preset, before: str) -> None:
+    """Versions of workflows are as they were saved, so one that names it would find it no more."""
+    if workflows := [user for user in users_of(before) if user["kind"] == "workflow"]:
+        names = ", ".join(user["words"] for user in workflows[:_SHOWN])
+        raise Conflict(f"{before} is named by {names}: change these first.", field="name", used_by=workflows)
     for kind in (Agent, ModelConfig, FleetDefaults):
-        kind.objects.filter(preset=before).update(preset=after)
+        kind.objects.filter(preset=before).update(preset=preset.name)
 
 
 def _values(preset: Preset) -> dict[str, Any]:

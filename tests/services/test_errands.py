@@ -191,3 +191,13 @@ def test_who_may_no_longer_change_models_cannot_have_an_errand_done_again(as_ali
     with pytest.raises(NotAllowed):
         runs.retry_failed(actor=operator, run_id=task.run_id)
     assert tasks.retry(actor=as_alice, task_id=task.pk).status == "pending"
+
+
+def test_a_model_is_looked_up_once_for_however_many_nodes(
+    as_alice: Actor, make_node: Callable[..., Node], django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    herd = [make_node(f"gpu-{number}", disk_bytes=10**12) for number in range(5)]
+    places = [("qwen3:8b", node.pk) for node in herd]
+    per_lane, per_disk = 5, 3
+    with django_assert_max_num_queries(30 + (per_lane + per_disk) * len(herd)):
+        errands.order(actor=as_alice, type=ErrandType.PULL, places=places)

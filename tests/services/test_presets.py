@@ -107,3 +107,12 @@ def test_one_that_is_not_there_is_not_found(as_alice: Actor) -> None:
     for act in (presets.update, presets.delete, presets.restore):
         with pytest.raises(NotFound):
             act(actor=as_alice, preset_id=9)
+
+
+def test_a_preset_that_a_workflow_names_keeps_its_name(as_alice: Actor) -> None:
+    made = presets.create(actor=as_alice, name="mine")
+    flow = Workflow.objects.create(name="digest", latest=1)
+    WorkflowVersion.objects.create(workflow=flow, number=1, definition={"steps": [{"name": "a", "preset": "mine"}]})
+    with pytest.raises(Conflict, match=r"mine is named by workflow digest: change these first"):
+        presets.update(actor=as_alice, preset_id=made.pk, name="ours")
+    assert presets.update(actor=as_alice, preset_id=made.pk, description="For verse").name == "mine"
