@@ -137,6 +137,6 @@ def _time(name: str, text: str) -> datetime:
             day = datetime.combine(date.fromisoformat(text), time(), UTC)
             return day + timedelta(days=1) if name == "until" else day
         at = datetime.fromisoformat(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidInput(f"{name} is a day or a time as ISO 8601 has it.", filter=name) from error

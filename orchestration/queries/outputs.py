@@ -69,11 +69,12 @@ def _by_rating(asked: OutputFilter, limit: int, cursor: str | None, every: Seque
     word = RATINGS[0] if rating is None else (str(rating) if rating else UNRATED)
     if word not in RATINGS:
         raise _bad_cursor()
-    ids = best_rated(asked, limit + 1, rating=word, below=below)
-    if len(ids) <= limit:
+    rated = best_rated(asked, limit + 1, rating=word, below=below)
+    ids = [pk for _, pk in rated[:limit]]
+    if len(rated) <= limit:
         return _Found(ids, None)
-    last = Output.objects.get(pk=ids[limit - 1])
-    return _Found(ids[:limit], f"s{last.rating or 0}.{last.pk}")
+    last, pk = rated[limit - 1]
+    return _Found(ids, f"s{0 if last == UNRATED else last}.{pk}")
 
 
 _ORDERS = {"newest": _by_age, "relevance": _by_relevance, "rating": _by_rating}

@@ -71,13 +71,16 @@ def _scored(asked: OutputFilter, among: Sequence[int]) -> _Hits:
     return _Hits(sql, [Question(asked.terms, ()).expression, list(among)])
 
 
-def best_rated(asked: OutputFilter, most: int, *, rating: str = RATINGS[0], below: int | None = None) -> list[int]:
-    """Those with five stars first, the newest first among equals; ``rating`` and ``below`` say where to go on."""
-    found: list[int] = []
+def best_rated(
+    asked: OutputFilter, most: int, *, rating: str = RATINGS[0], below: int | None = None
+) -> list[tuple[str, int]]:
+    """Each with its rating: five stars first, the newest first among equals. ``rating``, ``below``: where to go on."""
+    found: list[tuple[str, int]] = []
     for each in RATINGS[RATINGS.index(rating) :]:
         if len(found) < most and (not asked.rating or each in asked.rating):
             narrowed = replace(asked, rating=frozenset({each}))
-            found += newest(narrowed, most - len(found), below=below if each == rating else None)
+            ids = newest(narrowed, most - len(found), below=below if each == rating else None)
+            found += [(each, pk) for pk in ids]
     return found
 
 

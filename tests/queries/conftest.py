@@ -1,7 +1,7 @@
 """A history with tasks in every state, of two people, two agents and two nodes."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +9,11 @@ from django.utils import timezone
 
 from orchestration.models import Agent, Lane, Node, Run, Task, User
 from orchestration.policy.states import ENDED, TaskStatus
+from orchestration.services import gathering
 
 Make = Callable[..., Task]
+Answered = Callable[..., list[int]]
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +62,30 @@ def mixed(make_task: Make, node: Node, dave: User) -> list[Task]:
         make_task("pending", model_name="qwen3:8b", tags=["night"]),
         make_task("blocked", owner=None),
     ]
+
+
+@pytest.fixture
+def answered(submit: Callable[..., Run]) -> Answered:
+    """Kept answers given as (prompt, answer, fields of the task)."""
+
+    def make(*given: tuple[str, str, dict[str, Any]]) -> list[int]:
+        ids = []
+        for prompt, output, fields in given:
+            task = submit(prompt).tasks.get()
+            changes = {"model_used": "llama3.2:latest", "ended_at": NOON, **fields}
+            Task.objects.filter(pk=task.pk).update(status="completed", output=output, **changes)
+            ids.append(task.pk)
+        gathering.gather(seconds=60)
+        return ids
+
+    return make
+
+
+@pytest.fixture
+def fish(answered: Answered) -> list[int]:
+    return answered(
+        ("Name a red fish.", "The red snapper, a red, red fish.", {"tags": ["sea"]}),
+        ("Name a blue fish.", "The tang. It has nothing red about it. " + "Long words follow. " * 60, {}),
+        ("Give me JSON.", '{"fish": "pike"}', {"model_used": "qwen3:8b", "agent_name": "coder"}),
+        ("Name a bird.", "A kite.", {"ended_at": NOON - timedelta(days=40)}),
+    )
