@@ -19,6 +19,7 @@ from orchestration.policy.routing import full_name
 from orchestration.policy.states import ErrandType, PauseKind
 from orchestration.queries import catalogue as catalogue_queries
 from orchestration.queries import model_usage, models
+from orchestration.queries.ids import id_of
 from orchestration.services import errands, listings
 
 ANSWERS_SHOWN = 80
@@ -122,7 +123,7 @@ def refresh(request: HttpRequest) -> HttpResponse:
 @page
 def pull(request: HttpRequest, name: str) -> HttpResponse:
     """On the nodes that were ticked. The run is where it is followed."""
-    chosen = [int(pk) for pk in request.POST.getlist("node") if pk.isascii() and pk.isdigit()]
+    chosen = [number for pk in request.POST.getlist("node") if (number := id_of(pk)) is not None]
     if not chosen:
         raise InvalidInput("Tick the nodes that are to have it.", field="node")
     run = errands.submit(actor=actor(request), type=ErrandType.PULL, models=[name], node_ids=chosen)

@@ -142,8 +142,10 @@ def test_who_may_not_pull_sees_why(name, request, as_user, make_node):
     assert not Task.objects.exists()
 
 
-def test_nothing_is_pulled_where_no_node_was_ticked(as_user, erin, node):
-    answer = as_user(erin).post("/models/qwen3:4b/pull", headers={"Accept": "application/json"})
+@pytest.mark.parametrize("ticked", [[], ["9" * 30], ["9" * 5000]])
+def test_nothing_is_pulled_where_no_node_was_ticked(ticked, as_user, erin, node):
+    data, accept = {"node": ticked}, {"Accept": "application/json"}
+    answer = as_user(erin).post("/models/qwen3:4b/pull", data, headers=accept)
     assert answer.json()["error"]["message"].startswith("Tick the nodes")
 
 
