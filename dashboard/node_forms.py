@@ -11,6 +11,7 @@ from dashboard.option_forms import number_field
 from orchestration.models import Node
 from orchestration.ollama.addresses import OLLAMA_PORT
 
+MOST_GIGABYTES = 1_000_000
 PLAIN = ("base_url", "name", "slots_per_model", "verify_tls", "enabled")
 REST_HOURS = {"": "until it is resumed", "0.5": "30 minutes", "1": "1 hour", "2": "2 hours", "4": "4 hours"} | {
     "8": "8 hours",
@@ -41,8 +42,8 @@ class NodeForm(forms.Form):
     slots_per_model = forms.IntegerField(
         label="Slots per model", min_value=1, max_value=1000, help_text="Its OLLAMA_NUM_PARALLEL."
     )
-    vram_gb = number_field("Video memory, GB", "unknown", min_value=0)
-    disk_gb = number_field("Disk for models, GB", "unknown", min_value=0)
+    vram_gb = number_field("Video memory, GB", "unknown", min_value=0, max_value=MOST_GIGABYTES)
+    disk_gb = number_field("Disk for models, GB", "unknown", min_value=0, max_value=MOST_GIGABYTES)
     labels = forms.CharField(label="Labels", required=False, widget=forms.TextInput(attrs={"placeholder": "fast, eu"}))
     verify_tls = forms.BooleanField(
         label="Check its TLS certificate",
@@ -95,11 +96,15 @@ class NodeForm(forms.Form):
         data = self.cleaned_data
         return {
             **{name: data[name] for name in PLAIN},
-            "vram_bytes": _in_bytes(data["vram_gb"]),
-            "disk_bytes": _in_bytes(data["disk_gb"]),
+            **self._sizes(),
             "labels": split(data["labels"]),
             **self.secrets(),
         }
+
+    def _sizes(self) -> dict[str, int | None]:
+        """Only what was typed anew: what the form shows is rounded."""
+        names = [name for name in ("vram", "disk") if f"{name}_gb" in self.changed_data]
+        return {f"{name}_bytes": _in_bytes(self.cleaned_data[f"{name}_gb"]) for name in names}
 
     def secrets(self) -> dict[str, Any]:
         """As services.node_headers takes them: only what is to change."""
@@ -119,7 +124,7 @@ class NodeForm(forms.Form):
 
 
 def _in_bytes(gigabytes: float | None) -> int | None:
-    return round(gigabytes * GIBIBYTE) if gigabytes else None
+    return round(gigabytes * GIBIBYTE) or None if gigabytes else None
 
 
 def _in_gigabytes(count: int | None) -> float | None:
