@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -36,10 +37,18 @@ class Historian:
     def write(self) -> None:
         """What cannot be written now is kept for the next time."""
         with self._lock:
-            taken = list(self._held)
-        history.record(samples=taken, now=timezone.now(), role=SCHEDULER_ROLE, holder=self._holder)
+            held = list(self._held)
+        history.record(
+            samples=held,
+            now=timezone.now(),
+            role=SCHEDULER_ROLE,
+            holder=self._holder,
+            taken=lambda: self._drop(held),
+        )
+
+    def _drop(self, written: Sequence[Sampled]) -> None:
         with self._lock:
-            for sampled in taken:
+            for sampled in written:
                 if self._held and self._held[0] is sampled:
                     self._held.popleft()
 

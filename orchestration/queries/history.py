@@ -1,9 +1,9 @@
 """The load history of a range: as fine as it is kept, its end put together from what is finer."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from orchestration.errors import InvalidInput
 from orchestration.models import LoadChunk, LoadMark, LoadSeries
@@ -39,6 +39,7 @@ TOP, MOST_TOP = 6, 50
 """As many as there are colours that people can tell apart."""
 
 Split = Literal["", "model", "node"]
+Read = TypeVar("Read")
 Key = tuple[str, str]
 """Node and model as they are called now; empty: all of them."""
 FLEET: Key = ("", "")
@@ -78,9 +79,8 @@ def load_history(asked: HistoryFilter, now: datetime) -> LoadHistory:
     grid = grid_for(
         int(asked.start.timestamp()), int(asked.end.timestamp()), now=int(now.timestamp()), most=asked.points
     )
-    marks = _marks()
-    keys = _keys(asked)
-    tracks = _read(grid, marks, keys, waits=any(name.startswith("first_token") for name in asked.metrics))
+    keys, waits = _keys(asked), any(name.startswith("first_token") for name in asked.metrics)
+    marks, tracks = _in_one_piece(lambda marks: _read(grid, marks, keys, waits=waits))
     fleet = tracks.get(FLEET) or Track(grid.points)
     if asked.split or (asked.node, asked.model) != FLEET:
         tracks.pop(FLEET, None)
@@ -106,6 +106,16 @@ def _check(asked: HistoryFilter) -> None:
 def _marks() -> dict[Level, int]:
     rows = dict(LoadMark.objects.values_list("level", "until_at"))
     return {level: int(rows[level.number].timestamp()) for level in LEVELS if level.number in rows}
+
+
+def _in_one_piece(read: Callable[[Mapping[Level, int]], Read]) -> tuple[Mapping[Level, int], Read]:
+    """Points that become coarser ones between two statements would be told twice: then it is read once more."""
+    marks = _marks()
+    while True:
+        found, after = read(marks), _marks()
+        if all(marks.get(level) == after.get(level) for level in (MINUTES, HOURS)):
+            return marks, found
+        marks = after
 
 
 def series_names() -> dict[int, Key]:
@@ -201,7 +211,11 @@ def _stamp(at: int) -> str:
 
 def history_totals() -> dict[Key, dict[str, Any]]:
     """Of each model on each node since the history began, for meters that only ever grow."""
-    marks, found = _marks(), dict[Key, dict[str, Any]]()
+    return _in_one_piece(_totals)[1]
+
+
+def _totals(marks: Mapping[Level, int]) -> dict[Key, dict[str, Any]]:
+    found = dict[Key, dict[str, Any]]()
     rows = LoadSeries.objects.exclude(node_name="").exclude(model_name="").in_bulk()
     names = {pk: key for pk, key in series_names().items() if pk in rows}
     for pk, key in names.items():

@@ -4,7 +4,7 @@ Gauges come from samples. Counters are counted in the table of attempts, again a
 so that nothing is lost or doubled by a restart or a late commit; before hours are closed they are compared once more.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from orchestration.models import LoadChunk, LoadMark, LoadSeries, RoleLease
-from orchestration.payloads import LoadSample
+from orchestration.models import LoadChunk, LoadMark, LoadSeries, Node, RoleLease
+from orchestration.payloads import LoadSample, NodeLoad
 from orchestration.policy.series import COUNTED, FINER, HOURS, LEVELS, MINUTES, SECONDS, WAITS, Level, Totals
 from orchestration.policy.waits import bucket_of
 from orchestration.queries.ended import ERRORS, EndedGroup, ended_groups, ended_sum, first_ended_at
@@ -41,12 +41,21 @@ class _NoLongerHeld(Exception):
     """Somebody else leads now, and writes the history."""
 
 
-def record(*, samples: Sequence[Sampled], now: datetime, role: str = "", holder: str = "") -> None:
-    """Takes the samples in and counts what has ended since. ``holder``: who must hold that role at each commit."""
+def record(
+    *,
+    samples: Sequence[Sampled],
+    now: datetime,
+    role: str = "",
+    holder: str = "",
+    taken: Callable[[], None] = lambda: None,
+) -> None:
+    """Takes the samples in and counts what has ended since. ``holder``: who must hold that role at each commit;
+    ``taken`` is called once the samples are in for good, whatever fails after that."""
     keeper = _Keeper(now, role, holder)
     try:
         keeper.catch_up()
         keeper.count(samples)
+        taken()
         keeper.roll()
     except _NoLongerHeld:
         return
@@ -56,12 +65,15 @@ class _Keeper:
     def __init__(self, now: datetime, role: str, holder: str) -> None:
         self._role, self._holder = role, holder
         self._second = int(now.timestamp())
-        self._marks = self._read_marks(now)
+        self._nodes = set(Node.objects.values_list("pk", flat=True))
+        self._stored = dict(LoadMark.objects.values_list("level", "until_at"))
+        self._marks = self._first_marks(now)
 
-    def _read_marks(self, now: datetime) -> dict[Level, int]:
-        kept = dict(LoadMark.objects.values_list("level", "until_at"))
-        if len(kept) == len(LEVELS):
-            return {level: int(kept[level.number].timestamp()) for level in LEVELS}
+    def _first_marks(self, now: datetime) -> dict[Level, int]:
+        """Where it goes on; never in the future, where a clock that was ahead may have left them."""
+        if len(self._stored) == len(LEVELS):
+            ends = {level: int(self._stored[level.number].timestamp()) for level in LEVELS}
+            return {level: min(end, level.floor(self._second)) for level, end in ends.items()}
         first = first_ended_at(now - timedelta(seconds=HOURS.kept))
         return dict.fromkeys(LEVELS, HOURS.floor((first or now).timestamp()))
 
@@ -76,10 +88,10 @@ class _Keeper:
             closed = self._marks[HOURS]
             self._roll(HOURS, HOURS.floor(old) + HOURS.unit)
             self._recount(HOURS, closed, far)
-            self._mark({HOURS: far})
+            self._close({HOURS: far})
             start = far
         self._recount(MINUTES, start, edge)
-        self._mark({MINUTES: edge, SECONDS: edge})
+        self._close({MINUTES: edge, SECONDS: edge})
 
     def count(self, samples: Sequence[Sampled]) -> None:
         """The seconds until now, in parts where there are many."""
@@ -92,7 +104,7 @@ class _Keeper:
             taken = taken[len(mine) :]
             chunks = Chunks(SECONDS, start - HELD_FOR, self._second + 1 if end == self._second else end)
             for sampled in mine:
-                _take(chunks, sampled)
+                _take(chunks, sampled, self._nodes)
             _count(chunks, start, end)
             self._write(chunks, {SECONDS: final})
             if end == self._second:
@@ -140,21 +152,29 @@ class _Keeper:
     def _write(self, chunks: Chunks, marks: Mapping[Level, int]) -> None:
         changed = chunks.changed()
         with transaction.atomic():
-            self._require_role()
             if changed:
                 chunks.write(changed)
             self._mark(marks)
 
+    @transaction.atomic
+    def _close(self, marks: Mapping[Level, int]) -> None:
+        self._mark(marks)
+
     def _require_role(self) -> None:
-        """A look without a lock: the next decision renews the role, and must not wait for this transaction."""
+        """A look without a lock: the next decision renews the role, and must not wait for this transaction. Whoever
+        led in between, if only for a moment, has moved the marks: what was read before is then worth nothing."""
         held = RoleLease.objects.filter(role=self._role, holder=self._holder, until__gte=timezone.now())
         if self._holder and not held.exists():
             raise _NoLongerHeld
+        if dict(LoadMark.objects.select_for_update().values_list("level", "until_at")) != self._stored:
+            raise _NoLongerHeld
 
     def _mark(self, marks: Mapping[Level, int]) -> None:
+        self._require_role()
         self._marks.update(marks)
+        self._stored = {level.number: moment(at) for level, at in self._marks.items()}
         LoadMark.objects.bulk_create(
-            [LoadMark(level=level.number, until_at=moment(at)) for level, at in self._marks.items()],
+            [LoadMark(level=number, until_at=until) for number, until in self._stored.items()],
             update_conflicts=True,
             unique_fields=["level"],
             update_fields=["until_at"],
@@ -188,18 +208,19 @@ def _values(group: EndedGroup) -> dict[str, float]:
     return values
 
 
-def _take(chunks: Chunks, sampled: Sampled) -> None:
+def _take(chunks: Chunks, sampled: Sampled, nodes: Collection[int]) -> None:
+    """``nodes``: those that are there still."""
     last = int(sampled.at.timestamp())
     first = max(last - HELD_FOR, int(sampled.before.at.timestamp())) if sampled.before else last - 1
-    for place, values in _gauges(sampled.sample):
+    for place, values in _gauges(sampled.sample, nodes):
         for at in range(min(first + 1, last), last + 1):
             chunks.add(place, at, values)
     if sampled.before:
-        for place in _loaded(sampled.before.sample, sampled.sample):
+        for place in _loaded(sampled.before.sample, sampled.sample, nodes):
             chunks.add(place, last, {"loads": 1})
 
 
-def _gauges(sample: LoadSample) -> Iterator[tuple[Place, Totals]]:
+def _gauges(sample: LoadSample, known: Collection[int]) -> Iterator[tuple[Place, Totals]]:
     totals, nodes = sample["totals"], sample["nodes"]
     told = [node["vram_used_bytes"] for node in nodes if node["vram_used_bytes"] is not None]
     rate = totals["tokens_per_second"]
@@ -209,7 +230,7 @@ def _gauges(sample: LoadSample) -> Iterator[tuple[Place, Totals]]:
         values = _gauge(model["running"], model["waiting"], model["tokens_per_second"], model["vram_bytes"])
         yield Place(model=model["name"]), values
     for node in nodes:
-        here = place_of(node["id"], "")
+        here = _place_of(node, known)
         yield here, _gauge(node["running"], 0, node["tokens_per_second"], node["vram_used_bytes"])
         for resident in node["models"]:
             values = _gauge(resident["running"], 0, resident["tokens_per_second"], resident["vram_bytes"])
@@ -222,14 +243,18 @@ def _gauge(running: int, waiting: int, rate: float | None, vram: int | None) -> 
     return {"running": running, "waiting": waiting, "rate": float(rate or 0), **peaks, **memory}
 
 
-def _loaded(before: LoadSample, after: LoadSample) -> Iterator[Place]:
+def _place_of(node: NodeLoad, known: Collection[int]) -> Place:
+    return place_of(node["id"] if node["id"] in known else None, node["name"])
+
+
+def _loaded(before: LoadSample, after: LoadSample, known: Collection[int]) -> Iterator[Place]:
     """Models that were not in memory and are now, with every series that counts them. Of a node that did not answer
     before nobody knows what it had."""
     had = {node["id"]: _resident(node["models"]) for node in before["nodes"] if node["slots"] is not None}
     for node in after["nodes"]:
         if node["slots"] is not None and node["id"] in had:
             for model in _resident(node["models"]) - had[node["id"]]:
-                yield from places_of(node["id"], "", model)
+                yield from places_of(*_place_of(node, known)[:2], model)
 
 
 def _resident(models: Sequence[Mapping[str, object]]) -> set[str]:

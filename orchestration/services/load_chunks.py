@@ -110,7 +110,7 @@ class Chunks:
             names = dict(Node.objects.values_list("pk", "name"))
             rows = [
                 LoadSeries(
-                    node_id=place.node_id if place.node_id in names else None,
+                    node_id=place.node_id,
                     node_name=place.node_name or names.get(place.node_id or 0, ""),
                     model_name=place.model,
                 )

@@ -25,8 +25,9 @@ def _leads(db: None, redis_server: object) -> None:
 
 
 def _noted(historian: Historian, *seconds: float) -> None:
+    now = timezone.now()
     for second in seconds:
-        historian.note(NOW - timedelta(seconds=second), queries.load_sample(NOW))
+        historian.note(now - timedelta(seconds=second), queries.load_sample(now))
 
 
 def _samples() -> float:
@@ -54,6 +55,23 @@ def test_a_database_that_is_away_gets_them_later(node: Node, monkeypatch: pytest
         with pytest.raises(OperationalError):
             historian.write()
     _noted(historian, 1)
+    historian.write()
+    assert _samples() == 3
+
+
+def test_what_was_written_is_not_written_again_where_what_follows_fails(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    historian = Historian("me")
+    _noted(historian, 3, 2, 1)
+
+    def refuse(*_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(history._Keeper, "roll", refuse)
+        with pytest.raises(OperationalError):
+            historian.write()
     historian.write()
     assert _samples() == 3
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from orchestration.errors import InvalidInput
-from orchestration.models import Attempt, Node
+from orchestration.models import Attempt, LoadMark, Node
 from orchestration.payloads.history import LoadHistory
+from orchestration.policy.series import HOURS
+from orchestration.queries import history as history_queries
 from orchestration.queries.history import RANGES, HistoryFilter, history_range, history_totals, load_history
 from orchestration.services import history
 from tests.loads import MODEL, OTHER, at, ended_attempt, sampled, starts_at
@@ -124,7 +126,7 @@ def test_a_node_is_found_by_the_name_it_has_now(past: None, node: Node) -> None:
 
 def test_a_range_costs_a_fixed_number_of_queries(past: None, django_assert_max_num_queries: Any) -> None:
     for split in ("", "model", "node"):
-        with django_assert_max_num_queries(5):
+        with django_assert_max_num_queries(6):
             _history(-30_000_000, 9000, split=split)
 
 
@@ -156,3 +158,21 @@ def test_totals_are_all_that_ever_ended(past: None) -> None:
     totals = history_totals()
     assert {key: sums["ended"] for key, sums in totals.items()} == {("gpu-a", MODEL): 30, ("gpu-b", OTHER): 30}
     assert totals["gpu-b", OTHER]["errors"] == 30
+
+
+def test_an_hour_that_is_closed_while_somebody_reads_is_told_once(past: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meters that went up and down again would look to Prometheus like a restart."""
+    read = history_queries._chunks
+    closing = iter((at(11_200),))
+
+    def overtaken(*asked: Any) -> Any:
+        for now in closing:
+            history.record(samples=(), now=now)
+        return read(*asked)
+
+    LoadMark.objects.filter(level=HOURS.number).update(until_at=at(3600))
+    monkeypatch.setattr(history_queries, "_chunks", overtaken)
+    told = _history(0, 9000, now=40 * 3600)
+    assert [series["whole"]["ended"] for series in told["series"]] == [60]
+    closing = iter((at(14_900),))
+    assert sum(sums["ended"] for sums in history_totals().values()) == 60

@@ -9,7 +9,7 @@ import pytest
 
 from orchestration.models import Attempt, LoadChunk, LoadMark, LoadSeries, Node
 from orchestration.policy.series import HOURS, LEVELS, MINUTES, PEAKS, SECONDS, WAITS, Level, most_rows, unpacked
-from orchestration.services import history, processes
+from orchestration.services import history, load_chunks, processes
 from tests.loads import MODEL, NOW, OTHER, at, ended_attempt, sampled, starts_at
 
 ROLE = "scheduler"
@@ -183,6 +183,53 @@ def test_a_renamed_node_keeps_its_series_and_a_removed_one_its_name(node: Node) 
     _record(30)
     assert LoadSeries.objects.filter(node=None, node_name="gpu-a", model_name=MODEL).exists()
     assert _sums(SECONDS)["ended"] == 2
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_seen_of_a_node_that_is_gone_since_is_not_taken_for_all_of_them(
+    node: Node, gpu_b: Node, known: bool
+) -> None:
+    starts_at(0)
+    held = {node: {MODEL: 1}, gpu_b: {MODEL: 1}}
+    if known:
+        _record(10, sampled(0, 10, held))
+    samples = sampled(10, 20, held)
+    gpu_b.delete()
+    _record(20, samples)
+    assert LoadSeries.objects.filter(node=None, node_name="").count() == 2
+    assert _sums(SECONDS, model=MODEL)["running"] == 2 * _sums(SECONDS)["samples"]
+    gone = LoadChunk.objects.filter(series__node=None, series__node_name="gpu-b", series__model_name=MODEL)
+    assert [unpacked(SECONDS.points, bytes(chunk.head)).total()["running"] for chunk in gone] == [20 if known else 10]
+
+
+def test_a_clock_that_was_ahead_for_a_while_stops_nothing(node: Node) -> None:
+    starts_at(0)
+    ended_attempt(50, node=node)
+    _record(100)
+    _record(100 + 2 * 86_400)
+    ended_attempt(150, node=node)
+    for second in range(200, 8000, 250):
+        _record(second)
+    assert _sums(HOURS)["ended"] == 2
+    assert LoadSeries.objects.get(node=node, model_name=MODEL).totals["ended"] == 2
+
+
+def test_two_who_both_believe_to_lead_count_an_hour_once(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts_at(0)
+    ended_attempt(100, node=node)
+    _record(3700)
+    packed = load_chunks.Chunks.changed
+
+    def overtaken(chunks: load_chunks.Chunks) -> Any:
+        found = packed(chunks)
+        if chunks.level is HOURS:
+            monkeypatch.setattr(load_chunks.Chunks, "changed", packed)
+            _record(4000)
+        return found
+
+    monkeypatch.setattr(load_chunks.Chunks, "changed", overtaken)
+    _record(4000)
+    assert LoadSeries.objects.get(node=node, model_name=MODEL).totals["ended"] == 1
 
 
 def test_only_who_leads_writes(node: Node) -> None:
