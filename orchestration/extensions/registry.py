@@ -16,7 +16,7 @@ from orchestration.errors import DroverError, ExtensionFailed, InvalidInput
 from orchestration.extensions.api import AgentExtension, Need, RouteChoice, Router, RouteRequest, TaskHandler
 from orchestration.extensions.isolation import within
 from orchestration.policy.schemas import check_schema
-from orchestration.policy.states import TaskType
+from orchestration.policy.states import ErrandType, TaskType
 
 LOAD_SECONDS = 30.0
 ROUTE_SECONDS = 2.0
@@ -24,7 +24,7 @@ CUSTOM = "custom"
 """Stands for the task type that ``parameters.handler`` names."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_RESERVED = frozenset({CUSTOM, *TaskType})
+_RESERVED = frozenset({CUSTOM, *TaskType, *ErrandType})
 
 
 class Kind(StrEnum):

@@ -18,8 +18,7 @@ def decide(view: FleetView) -> Decision:
     """Grants as many slots as limits allow, commits nodes to loads, and says of each lane that still waits why."""
     books = Books(view)
     choosy = fill(books)
-    if not place(books):
-        preload(books)
+    preload(books, idle=not place(books))
     fill_choosy(books, choosy)
     go(books)
     explain(books)

@@ -9,12 +9,13 @@ from orchestration.policy.fleet import NodeView, Plan, Upcoming, Variant
 from orchestration.policy.room import needed_bytes, victims
 
 
-def preload(books: Books) -> None:
-    """One plan a node: what is pinned to it, then models that no node holds, as long as no task waits for a load."""
+def preload(books: Books, *, idle: bool) -> None:
+    """One plan a node: what is pinned to it, then models that no node holds. ``idle``: no task waits that a load might
+    help; there always is one in a busy fleet, and what people pinned would never be loaded."""
     if not books.view.workers_alive:
         return
     _preload_pinned(books)
-    for upcoming in books.view.upcoming:
+    for upcoming in books.view.upcoming if idle else ():
         wanted = books.open_to(upcoming)
         if any(books.holders(variant) for variant in wanted):
             continue

@@ -8,6 +8,7 @@ from typing import TypeVar
 from orchestration.policy.books import Books
 from orchestration.policy.decision import Decision, Waiting, Waits
 from orchestration.policy.fleet import FleetView, LaneView, NodeView, Plan, Run, Variant, may_run
+from orchestration.policy.room import victims
 
 Found = Waiting | None
 AnyFound = TypeVar("AnyFound", Waiting, Waiting | None)
@@ -254,18 +255,27 @@ def _short(words: list[str]) -> str:
 
 def _no_room(books: Books, lane: LaneView) -> Waiting:
     able = [(node, wanted) for wanted in books.open_to(lane) for node in books.loaders(wanted, lane.node)]
-    node, wanted = next(((node, wanted) for node, wanted in able if node.id not in books.plans), able[0])
+    free = [(node, wanted) for node, wanted in able if node.id not in books.plans] or able
+    node, wanted = next((pair for pair in free if not _pinned_in_the_way(books, *pair)), free[0])
     plan, called = books.plans.get(node.id), _called(books, wanted)
     called += " is on no node" if lane.node is None else " is not in its memory"
-    kept = [it.model for it in node.resident if node.is_pinned(it)]
     if plan:
         words = f"{called}; {node.name} loads {plan.variant.model} first"
-    elif kept and len(kept) == len(node.resident):
-        words = f"{called}, and {node.name} has no room beside {', '.join(sorted(kept))}, pinned there"
+    elif kept := _pinned_in_the_way(books, node, wanted):
+        words = f"{called}, and {node.name} has no room beside {', '.join(kept)}, pinned there"
     else:
         names = ", ".join(dict.fromkeys(it.model for it in node.resident)) or "what is there"
         words = f"{called}; {node.name} can load it when {names} is idle{_at_the_latest(books, lane)}"
     return Waiting(code=Waits.NO_ROOM, words=words)
+
+
+def _pinned_in_the_way(books: Books, node: NodeView, wanted: Variant) -> list[str]:
+    """What no waiting displaces, where all that is not pinned would not be enough."""
+    others = [it for it in node.resident if not node.is_pinned(it)]
+    if len(others) == len(node.resident):
+        return []
+    enough = victims(node, wanted, others, books.view.parameters.most_loaded) is not None
+    return [] if enough else sorted(it.model for it in node.resident if node.is_pinned(it))
 
 
 def _called(books: Books, wanted: Variant) -> str:

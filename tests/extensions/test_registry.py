@@ -93,7 +93,12 @@ def test_one_that_is_not_installed_is_named():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("chat", "of Drover's own"), ("custom", "of Drover's own"), ("Count Words", "small letters")],
+    [
+        ("chat", "of Drover's own"),
+        ("pull", "of Drover's own"),
+        ("custom", "of Drover's own"),
+        ("Count Words", "small letters"),
+    ],
 )
 def test_names_that_cannot_be_used_are_left_out_and_listed(packages, name, words):
     packages.add(GOOD, task_types={name: "Count"})

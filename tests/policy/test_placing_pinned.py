@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from orchestration.policy.fleet import LaneView, Variant
 from orchestration.policy.placement import decide
-from tests.policy.fleets import A, B, C, ago, fleet, head, lane, node, plan, resident, runs, these
+from tests.policy.fleets import GB, A, B, C, ago, fleet, head, lane, node, plan, resident, runs, these
 from tests.policy.world import Job, World
 
 
@@ -161,3 +161,18 @@ def test_a_pinned_model_is_displaced_by_nobody_however_late() -> None:
 def test_beside_a_pinned_model_the_others_take_turns() -> None:
     (made,) = decide(fleet([node(1, A, B, pinned={A: "pinned by alice"})], [lane(9, C.model)])).plans
     assert made.plan.victims == (B,)
+
+
+def test_where_too_much_is_pinned_for_a_model_nobody_is_told_that_it_will_be_loaded() -> None:
+    large = {it: 10 * GB for it in (A, B)} | {C: 20 * GB}
+    full = node(1, A, B, pinned={A: "pinned by alice"}, known_bytes=large)
+    late = lane(9, C.model, counts={0: 1}, waited=10_000)
+    assert words(full, only=late) == "c:1b is on no node, and gpu-1 has no room beside a:1b, pinned there"
+    busy = node(2, A, B, runs=[*runs(A), *runs(B)], known_bytes=large)
+    assert "gpu-2 can load it when" in words(full, busy, only=lane(9, C.model))
+
+
+def test_what_is_pinned_is_loaded_where_there_is_room_although_others_wait() -> None:
+    busy, idle = node(1, B, runs=runs(B)), node(2, pinned={A: "pinned by alice"}, installed=frozenset({A.model}))
+    decision = decide(fleet([busy, idle], [lane(9, B.model)]))
+    assert [(it.node_id, it.plan.variant, it.plan.preload) for it in decision.plans] == [(2, A, True)]
