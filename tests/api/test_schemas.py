@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestration.api.node_schemas import NodeChanges
 from orchestration.api.schemas import AgentChanges, AgentNew, SubmitBody, TaskIn
 
 
@@ -18,7 +17,6 @@ def problems(shape: Any, **fields: Any) -> list[str]:
 def test_changes_hold_only_what_was_sent() -> None:
     changes = AgentChanges.model_validate({"config": {"max_tries": None}, "models": []})
     assert changes.model_dump(exclude_unset=True) == {"config": {"max_tries": None}, "models": []}
-    assert NodeChanges.model_validate({}).model_dump(exclude_unset=True) == {}
 
 
 def test_a_new_agent_needs_a_name() -> None:
@@ -33,8 +31,8 @@ def test_numbers_are_not_guessed_from_other_things(wrong: Any) -> None:
 def test_a_union_has_one_problem_and_not_one_for_each_member() -> None:
     assert problems(TaskIn, type="generate", keep_alive=[]) == ['must be seconds, or a text such as "5m"']
     assert problems(TaskIn, type="generate", input=None) == ["must be a text, or for embed a list of texts"]
-    assert problems(TaskIn, type="generate", format=7) == ['must be "json" or a JSON schema']
-    assert problems(TaskIn, type="generate", think=7) == ['must be true, false, "low", "medium" or "high"']
+    assert problems(TaskIn, type="generate", format=7) == ['must be "json", a JSON schema, or "text" for none']
+    assert problems(TaskIn, type="generate", think=7) == ['must be true, false, "low", "medium", "high" or "max"']
 
 
 @pytest.mark.parametrize("value", [True, False, "low", None])

@@ -108,6 +108,11 @@ def test_a_rest_ends_so_many_hours_from_now(hours: str) -> None:
     assert before <= until - timedelta(hours=float(hours)) <= timezone.now()
 
 
+@pytest.mark.parametrize("typed", [{"hours": "3"}, {"hours": "-1"}, {"note": "x" * 201}])
+def test_a_rest_has_one_of_the_times_to_choose_from_and_a_short_note(typed: dict[str, str]) -> None:
+    assert set(RestForm(typed).errors) == set(typed)
+
+
 def test_a_rest_without_a_choice_has_no_end() -> None:
     form = RestForm({"note": "new card"})
     assert form.is_valid()
@@ -120,6 +125,6 @@ def test_a_search_takes_lists_with_commas_or_line_ends_and_each_once() -> None:
     assert (form.cleaned_data["subnets"], form.cleaned_data["ports"]) == (["10.0.0.0/30", "127.0.0.1"], [11434, 80])
 
 
-@pytest.mark.parametrize("ports", ["many", "-1", "1.5", "123456", "²", "٣", "80;81"])
+@pytest.mark.parametrize("ports", ["many", "-1", "1.5", "123456", "99999999999", "²", "٣", "80;81"])
 def test_ports_are_plain_numbers(ports: str) -> None:
     assert list(SearchForm({"subnets": "127.0.0.1", "ports": ports}).errors) == ["ports"]
