@@ -288,5 +288,6 @@ def looked(
         return
     inventory.record(node, installed=installed, loaded=loaded)
     node.polled_at = now
-    node.save(update_fields=["learned_bytes", "polled_at"])
+    node.listed_at = now if installed is not None else node.listed_at
+    node.save(update_fields=["learned_bytes", "polled_at", "listed_at"])
     announce_node(node)

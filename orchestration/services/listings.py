@@ -27,8 +27,9 @@ def take(
     at: datetime,
     began: datetime | None = None,
 ) -> Sequence[InstalledModel] | None:
-    """The list that is to be taken over; None keeps what is known. The caller saves the node."""
-    if installed is None and not error:
+    """The list that is to be taken over; None keeps what is known, also where a later one was taken meanwhile, as
+    after a pull. The caller saves the node."""
+    if (installed is None and not error) or (began and node.listed_at and began < node.listed_at):
         return None
     error = error or _doubt(node, installed or ())
     node.listing_tried_at = began or at  # a wish that came while it was tried is still one

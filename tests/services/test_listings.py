@@ -11,7 +11,7 @@ from orchestration.ollama.wire import InstalledModel
 from orchestration.permissions import Actor
 from orchestration.policy.freshness import NOTHING_LEFT, Limits, is_asked_for
 from orchestration.policy.states import NodeHealth
-from orchestration.services import listings, nodes
+from orchestration.services import errands, listings, nodes
 from orchestration.services.nodes import Poll
 
 pytestmark = pytest.mark.usefixtures("redis_server")
@@ -64,6 +64,14 @@ def test_a_list_that_could_not_be_read_changes_nothing_but_says_why(node: Node) 
     assert (seen.listed_at, seen.listing_tried_at) == (NOW - timedelta(hours=1), NOW)
     assert (seen.listing_error, seen.health) == ("models is not a list", NodeHealth.HEALTHY)
     assert look(node, listed()).listing_error == ""
+
+
+def test_a_list_that_was_asked_for_before_an_errand_ended_does_not_undo_it(node: Node) -> None:
+    errands.looked(node_id=node.pk, installed=[listed(), listed("mistral:7b")], loaded=[], now=NOW)
+    seen = look(node, listed(), began=NOW - timedelta(seconds=1), at=NOW + timedelta(seconds=1))
+    assert (seen.listed_at, installed(node)) == (NOW, {"llama3.2:latest", "mistral:7b"})
+    look(node, listed(), began=NOW + timedelta(seconds=2), at=NOW + timedelta(seconds=3))
+    assert installed(node) == {"llama3.2:latest"}
 
 
 def test_no_models_at_all_is_believed_when_it_is_said_twice(node: Node) -> None:
