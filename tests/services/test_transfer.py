@@ -303,13 +303,12 @@ def test_an_address_that_was_changed_in_the_document_is_not_sent_the_credentials
     assert not transfer.transfer_secrets.holders()
 
 
-@pytest.mark.parametrize(("passphrase", "words"), [("wrong horse", "does not open them")])
-def test_a_wrong_passphrase_changes_nothing(passphrase: str, words: str, team: Actor) -> None:
+def test_a_wrong_passphrase_changes_nothing(team: Actor) -> None:
     document = transfer.export_with_secrets(actor=team, passphrase="correct horse")
     change_everything(team)
     before = text_of(team)
-    with pytest.raises(InvalidConfig, match=words):
-        transfer.import_(actor=team, data=document, passphrase=passphrase)
+    with pytest.raises(InvalidConfig, match="does not open them"):
+        transfer.import_(actor=team, data=document, passphrase="wrong horse")
     assert text_of(team) == before
 
 
