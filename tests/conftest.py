@@ -35,11 +35,14 @@ django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]  # pytest-xdist's workers inherit the rest, and must come here first as well
 
 import redis
-from django.db import connection
+from django.apps import apps
+from django.db import connection, transaction
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
 
 from orchestration import events
 from orchestration.management import bundled_redis
-from orchestration.models import Agent, Node, NodeModel, OllamaModel, Run, Task, User
+from orchestration.models import Agent, Node, NodeModel, OllamaModel, Run, Task, User, output_index
 from orchestration.permissions import Actor, Role
 from orchestration.policy.states import NodeHealth
 from tests.packages import Packages, installed_in
@@ -70,6 +73,13 @@ def pytest_runtest_makereport() -> Iterator[None]:
     report = yield
     report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
     return report
+
+
+@receiver(post_migrate, sender=apps.get_app_config("orchestration"))
+def _forget_answers_that_are_gone(**_: Any) -> None:
+    """Tests with real transactions end by emptying the tables that Django knows, which the index of answers is not."""
+    with transaction.atomic():
+        output_index.drop_orphans()
 
 
 def pytest_unconfigure() -> None:

@@ -94,7 +94,7 @@ def counts(asked: OutputFilter, found: Sequence[int] | None = None) -> Counts:
         if kind in FACETS:
             wider = newest(asked.without(kind), COUNTED)
             facets[kind] = _tags(wider) if kind == "tag" else _counted(kind, _columns(wider)[kind])
-    return Counts(len(ids), len(ids) < COUNTED, facets)
+    return Counts(len(columns["model"]), len(ids) < COUNTED, facets)
 
 
 def _listed(ids: Sequence[int]) -> _Hits:

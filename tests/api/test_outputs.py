@@ -1,18 +1,13 @@
-"""Kept answers over REST, for each role: searched, read, rated, taken away."""
+"""Kept answers over REST, for each role: searched, read, rated."""
 
-import csv
-import io
-import json
-import zipfile
 from typing import Any
 
 import pytest
-from django.test import AsyncClient
 
 from orchestration.models import Run, Task
 from orchestration.services import gathering
 
-from .conftest import ROOT, ApiClient, refusal
+from .conftest import refusal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -28,12 +23,6 @@ def fish(submit: Any) -> list[int]:
         )
     gathering.gather(seconds=60)
     return ids
-
-
-async def download(client: ApiClient, path: str) -> bytes:
-    response = await AsyncClient().get(f"{ROOT}{path}", headers=client.headers)
-    assert response.status_code == 200
-    return b"".join([chunk async for chunk in response.streaming_content])
 
 
 def test_answers_are_searched_with_counts_and_passages(fish, carol_api):
@@ -76,27 +65,6 @@ def test_odd_ratings_are_refused(fish, bob_api, body):
 @pytest.mark.parametrize("query", ["colour=red", "rating=9", "cursor=zzz", "limit=0", "sort=old"])
 def test_what_is_no_question_is_refused(fish, bob_api, query):
     refusal(bob_api.get(f"outputs?{query}"), 400)
-
-
-async def test_lines_and_sheets_have_all_that_match(fish, carol_api):
-    lines = [json.loads(line) for line in (await download(carol_api, "outputs/export")).splitlines()]
-    assert [row["id"] for row in lines] == fish[::-1]
-    assert lines[1]["title"] == "Name a red fish."
-    sheet = list(csv.DictReader(io.StringIO((await download(carol_api, "outputs/export?format=csv")).decode())))
-    assert (sheet[0]["prompt"], sheet[0]["output"]) == ("'=1+1", "'@SUM(A1)")
-
-
-async def test_texts_and_archives_are_for_people(fish, carol_api):
-    text = (await download(carol_api, "outputs/export?format=markdown&q=snapper")).decode()
-    assert text.startswith(f"# Name a red fish.\n\n- task: {fish[0]}\n")
-    assert "SUM" not in text
-    packed = await download(carol_api, "outputs/export?format=zip")
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        assert archive.testzip() is None
-        assert archive.namelist() == [f"{fish[1]}-1-1.md", f"{fish[0]}-name-a-red-fish.md", "metadata.json"]
-        facts = json.loads(archive.read("metadata.json"))
-    assert [(each["id"], each["file"]) for each in facts][1] == (fish[0], f"{fish[0]}-name-a-red-fish.md")
-    assert "output" not in facts[0]
 
 
 def test_an_export_of_an_unknown_kind_or_by_nobody_is_refused(fish, carol_api, anybody):

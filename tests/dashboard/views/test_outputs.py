@@ -1,10 +1,10 @@
-"""The page of outputs: what it shows of a search, the reader, ratings, collections, for each role."""
+"""The page of outputs: what it shows of a search, the reader and ratings, for each role."""
 
 import pytest
 from django.urls import reverse
 
-from orchestration.models import Collection, Output, RetentionRule, Task
-from orchestration.services import collections, gathering, outputs
+from orchestration.models import Output, RetentionRule, Task
+from orchestration.services import gathering, outputs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -90,39 +90,6 @@ def test_a_rating_tags_and_a_note_are_saved_and_taken_away(at, bob, fish):
     row.refresh_from_db()
     assert row.rating is None
     assert client.post(path, {"rating": "x"}, headers={"Accept": "application/json"}).status_code == 400
-
-
-def test_answers_are_collected_shown_and_taken_out(at, bob, fish):
-    client = at(bob)
-    client.post(reverse("collect"), {"ids": [fish[0]], "name": "Best"})
-    row = Collection.objects.get()
-    added = client.post(
-        reverse("collect"), {"ids": fish, "collection": row.pk}, headers={"Accept": "application/json"}
-    ).json()
-    assert added["message"] == "1 of 2 added to Best, the rest was in it already."
-    page = text_of(client.get(reverse("outputs"), {"collection": row.pk}))
-    assert f"http://testserver/outputs?collection={row.pk}" in page
-    client.post(reverse("collection-take-out", args=[row.pk]), {"ids": [fish[0]]})
-    assert list(row.outputs.values_list("pk", flat=True)) == [fish[1]]
-    client.post(reverse("collection-edit", args=[row.pk]), {"name": "Good", "description": "Really."})
-    row.refresh_from_db()
-    assert (row.name, row.description) == ("Good", "Really.")
-    assert client.post(reverse("collection-delete", args=[row.pk])).url == reverse("outputs")
-    assert not Collection.objects.exists()
-
-
-def test_nothing_ticked_and_nothing_named_is_refused(at, bob, fish):
-    client = at(bob)
-    for sent in ({}, {"ids": [fish[0]]}):
-        refused = client.post(reverse("collect"), sent, headers={"Accept": "application/json"})
-        assert refused.status_code == 400
-
-
-def test_a_collection_of_somebody_else_is_looked_at_only(at, dave, as_bob, fish):
-    row = collections.create(actor=as_bob, name="Best", task_ids=fish)
-    page = text_of(at(dave).get(reverse("outputs"), {"collection": row.pk}))
-    assert "This belongs to somebody else" in page
-    assert "Name and description" not in page
 
 
 def test_how_long_texts_are_kept_is_said(at, carol, fish):
