@@ -53,9 +53,9 @@ def name_status(name: str, installed: Collection[str]) -> NameStatus:
 
 
 def near_names(name: str, known: Collection[str], *, most: int = 3) -> list[str]:
-    """Known names that are like this one, the nearest first."""
+    """Other known names that are like this one, the nearest first."""
     wanted = full_name(name)[:200]
-    return get_close_matches(wanted, sorted(known), n=most, cutoff=0.5)
+    return get_close_matches(wanted, sorted({*known} - {wanted}), n=most, cutoff=0.5)
 
 
 def bytes_of(text: str) -> int | None:

@@ -72,6 +72,13 @@ function moments(_, splits, __, ___, increment) {
 
 const span = (splits) => splits.at(-1) - splits[0];
 
+/** The points without a neighbour, which no line shows. */
+function alone(plot, series) {
+  const values = plot.data[series];
+  const known = (at) => values[at] !== null && values[at] !== undefined;
+  return values.flatMap((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? [at] : []));
+}
+
 /** From nothing up to a little above the highest. */
 function scale(chart) {
   return (_, __, highest) => [0, Math.max(chart.least ?? 1, (highest ?? 0) * 1.08)];
@@ -122,7 +129,7 @@ export class Plot {
     this.plot = new uPlot(
       {
         ...this.size(),
-        padding: [10, 4, 0, 0],
+        padding: [10, 22, 0, 0],
         legend: {show: false},
         cursor: {
           sync: {key: this.sync},
@@ -131,7 +138,7 @@ export class Plot {
           drag: {setScale: false, x: true, y: false},
           bind: {dblclick: () => () => this.onOut()},
         },
-        scales: {y: {range: scale(this.chart)}},
+        scales: {x: {range: (_, first, last) => [first, last + step]}, y: {range: scale(this.chart)}},
         axes: [
           {...axis, grid: {show: false}, size: 30, space: 72, values: moments},
           {
@@ -160,7 +167,7 @@ export class Plot {
     const paths = step > 1 ? undefined : uPlot.paths.stepped({align: 1});
     const fill = this.chart.kind === "area" ? mixed(colour, ink.surface, pile ? 0.4 : 0.13) : undefined;
     const spanGaps = this.chart.kind === "line"; // a time to the first token is only known now and then
-    return {stroke: colour, width: 1.25, fill, paths, spanGaps, points: {show: false}, dash: line.dashed ? [4, 3] : undefined};
+    return {stroke: colour, width: 1.25, fill, paths, spanGaps, points: {show: true, size: 4, fill: colour, width: 0, filter: alone}, dash: line.dashed ? [4, 3] : undefined};
   }
 
   selected(plot) {

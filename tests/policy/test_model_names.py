@@ -57,3 +57,7 @@ def test_a_port_is_no_tag():
 
 def test_names_that_are_alike_are_found():
     assert near_names("lama3.2:3b", ["llama3.2:3b", "mistral:7b"]) == ["llama3.2:3b"]
+
+
+def test_a_name_is_not_like_itself():
+    assert near_names("llama3.2:3b", ["llama3.2:3b", "llama3.2:1b"]) == ["llama3.2:1b"]

@@ -1,5 +1,10 @@
 """Well-known models with believable sizes: what ``pull`` finds and what the demo installs."""
 
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 from .specs import ModelSpec, NodeSpec
 
 _CHAT = ("completion",)
@@ -66,7 +71,27 @@ def look_up(display: str, extra: dict[str, ModelSpec] | None = None) -> ModelSpe
     name = display.lower()
     if extra and name in extra:
         return extra[name]
-    return CATALOGUE.get(_OTHER_NAMES.get(name, name))
+    return CATALOGUE.get(_OTHER_NAMES.get(name, name)) or _listed().get(name)
+
+
+@cache
+def _listed() -> dict[str, ModelSpec]:
+    """Whatever Drover's bundled list says can be pulled, so that in a demo it can be."""
+    rows = json.loads((Path(__file__).parents[2] / "catalogue.json").read_text(encoding="utf-8"))
+    specs = [_of_list(row, tag) for row in rows for tag in row["tags"] if tag["size_bytes"]]
+    return {spec.name: spec for spec in specs}
+
+
+def _of_list(row: dict[str, Any], tag: dict[str, Any]) -> ModelSpec:
+    embeds = "embedding" in row["capabilities"]
+    return ModelSpec(
+        f"{row['name']}:{tag['tag']}",
+        tag["size_bytes"],
+        row["name"],
+        tag["parameter_size"].upper(),
+        capabilities=_EMBED if embeds else ("completion", *row["capabilities"]),
+        weights=f"{row['name']} {tag['parameter_size']} {tag['size_bytes']}",
+    )
 
 
 def demo_nodes(speed: float = 1.0) -> list[NodeSpec]:

@@ -30,6 +30,13 @@ async def test_the_old_field_name_is_understood(caller):
     assert json.loads(lines[-1]) == {"status": "success"}
 
 
+async def test_whatever_the_bundled_catalogue_names_can_be_pulled(caller):
+    lines = await caller.lines("/api/pull", model="granite3.3:2b")
+    assert json.loads(lines[-1]) == {"status": "success"}
+    shown = await caller.post("/api/show", model="granite3.3:2b")
+    assert "completion" in shown[1]["capabilities"]
+
+
 async def test_partial_data_is_kept_when_the_last_listener_leaves_and_the_next_goes_on():
     async with serving(quick(speed=1.0, pull_gb_per_second=0.2)) as caller:
         task = asyncio.create_task(pull(caller))
