@@ -14,12 +14,14 @@ from orchestration.models import Agent, Run, Task
 from orchestration.payloads.batches import BatchPreview, ColumnPayload, DoneRows, SampleRow
 from orchestration.permissions import Action, Actor, require
 from orchestration.policy.batches import grouped, ranges
+from orchestration.policy.effective import PresetValues
 from orchestration.policy.mapping import Columns, Filled, filled_rows, mapping_of
 from orchestration.policy.mapping import Mapping as RowMapping
 from orchestration.policy.routing import full_name
 from orchestration.policy.states import RunKind, TaskStatus, TaskType
 from orchestration.policy.tables import Table
 from orchestration.queries.estimates import Wanted, estimate
+from orchestration.queries.levels import Levels
 from orchestration.services import runs
 from orchestration.services.specs import TaskSpec, checked
 from orchestration.services.submission import RunPlan, submit_run
@@ -215,7 +217,9 @@ def _calls(batch: BatchRequest, first: int | None = None) -> tuple[RowMapping, l
     mapping = mapping_of(batch.table, batch.columns, template=batch.template, system=batch.system)
     filled = filled_rows(batch.table, mapping, rows)
     made = _embeddings(batch, list(filled)) if batch.task.type == TaskType.EMBED else _answers(batch, filled)
-    return mapping, [_checked(batch.agent, call) for call in made]
+    levels = Levels()
+    named = [found for name in (batch.agent.preset, batch.task.preset) if (found := levels.preset(name))]
+    return mapping, [_checked(batch.agent, call, named) for call in made]
 
 
 def _answers(batch: BatchRequest, rows: Iterable[Filled]) -> Iterator[Call]:
@@ -250,16 +254,16 @@ def _embeddings(batch: BatchRequest, rows: Sequence[Filled]) -> Iterator[Call]:
         yield Call(spec, group)
 
 
-def _checked(agent: Agent, call: Call) -> Call:
+def _checked(agent: Agent, call: Call, presets: Sequence[PresetValues]) -> Call:
     try:
         spec = checked(call.spec)
     except (InvalidInput, PayloadTooLarge) as error:
         error.message = f"{call.rows[0].place}: {error.message}"
         raise
-    return Call(replace(spec, content_hash=content_hash(agent, spec)), call.rows)
+    return Call(replace(spec, content_hash=content_hash(agent, spec, presets)), call.rows)
 
 
-def content_hash(agent: Agent, spec: TaskSpec) -> str:
+def content_hash(agent: Agent, spec: TaskSpec, presets: Sequence[PresetValues] = ()) -> str:
     """The same for what would be sent to the same models in the same words."""
     sent = {
         "agent": agent.pk,
@@ -272,7 +276,7 @@ def content_hash(agent: Agent, spec: TaskSpec) -> str:
         "options": {**agent.options, **spec.own_options},
         "format": spec.format,
         "think": spec.think,
-        **({"presets": [agent.preset, spec.preset]} if agent.preset or spec.preset else {}),
+        **({"presets": [[it.name, dict(it.options), it.think] for it in presets]} if presets else {}),
     }
     return hashlib.sha256(json.dumps(sent, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

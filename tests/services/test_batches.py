@@ -7,7 +7,7 @@ from orchestration.models import AuditEntry, Run, Task
 from orchestration.policy.mapping import Columns
 from orchestration.policy.states import Gate, TaskStatus
 from orchestration.policy.tables import read_table, table_of
-from orchestration.services import batches
+from orchestration.services import batches, presets
 from orchestration.services.batches import BatchRequest
 from orchestration.services.specs import TaskSpec
 
@@ -197,6 +197,15 @@ def test_an_agent_that_speaks_differently_now_has_done_nothing(as_bob, batch, ag
     agent.system_prompt = "Be rude."
     agent.save()
     assert batches.preview(actor=as_bob, batch=batch(template="{{text}}"))["done"]["rows"] == 0
+
+
+def test_a_preset_that_says_something_else_now_has_done_nothing(as_bob, as_alice, batch):
+    made = presets.create(actor=as_bob, name="mine", options={"temperature": 0.1})
+    wanted = batch(template="{{text}}", task={"preset": "mine"})
+    complete(batches.submit(actor=as_bob, batch=wanted))
+    assert batches.preview(actor=as_bob, batch=wanted)["done"]["rows"] == 4
+    presets.update(actor=as_alice, preset_id=made.pk, options={"temperature": 1})
+    assert batches.preview(actor=as_bob, batch=wanted)["done"]["rows"] == 0
 
 
 # Dry runs
