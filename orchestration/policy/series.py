@@ -8,9 +8,8 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, islice
 from math import ceil
-from operator import add, sub
+from operator import add
 
 from orchestration.policy.waits import BUCKETS, quantile
 
@@ -72,6 +71,8 @@ COUNTED = ("ended", "errors", "prompt_tokens", "output_tokens")
 """Of attempts, by their end."""
 WAITS = tuple(f"wait_{bucket}" for bucket in range(BUCKETS))
 _HEAD = (*SAMPLED, *PEAKS, *COUNTED)
+_HIGHEST = (0xFF000000).to_bytes(4, sys.byteorder)
+_BYTES = {"I": 4, "Q": 8, "d": 8}
 _CODES = {"rate": "d", "vram": "d", "prompt_tokens": "Q", "output_tokens": "Q"}
 
 Totals = Mapping[str, float]
@@ -114,17 +115,21 @@ class Track:
 
     def lay(self, at: int, other: "Track", start: int, end: int) -> None:
         """Adds these points of another, the first of them to the point ``at``."""
+        until = at + end - start
         for name, column in other.columns.items():
-            if any(added := column[start:end]):
-                mine, until = self._like(name, added.typecode), at + end - start
-                there = mine[at:until]
-                fold = max if name in PEAKS else add
-                mine[at:until] = array(mine.typecode, map(fold, there, added) if any(there) else added)
+            mine, added = self._like(name, column.typecode), column[start:end]
+            there = mine[at:until]
+            if not any(there) and mine.typecode == added.typecode:
+                mine[at:until] = added
+            elif any(added):
+                mine[at:until] = array(mine.typecode, map(max if name in PEAKS else add, there, added))
 
     def _like(self, name: str, code: str) -> "array[float]":
         """The column, with room for sums where these are laid upon it."""
-        mine = self.column(name)
-        if mine.typecode != code and code == "Q":
+        mine = self.columns.get(name)
+        if mine is None:
+            mine = self.columns[name] = array(code, bytes(self.size * _BYTES[code]))
+        elif mine.typecode != code == "Q":
             mine = self.columns[name] = array(code, mine)
         return mine
 
@@ -132,9 +137,8 @@ class Track:
         """With points that each stand for ``factor`` of these."""
         if factor == 1:
             return self
-        size = self.size // factor
-        steps = range(0, size * factor, factor)
-        return Track(size, {name: _folded(name, column, steps, factor) for name, column in self.columns.items()})
+        columns = {name: _folded(name, column, factor) for name, column in self.columns.items()}
+        return Track(self.size // factor, columns)
 
     def packed(self) -> tuple[bytes, bytes]:
         return _pack(self, _HEAD), _pack(self, WAITS)
@@ -151,15 +155,27 @@ def whole(track: Track) -> dict[str, float | None]:
 
 def _zeros(name: str, size: int) -> "array[float]":
     code = _CODES.get(name, "I")
-    return array(code, bytes(size * (4 if code == "I" else 8)))
+    return array(code, bytes(size * _BYTES[code]))
 
 
-def _folded(name: str, column: "array[float]", steps: Iterable[int], factor: int) -> "array[float]":
-    if name in PEAKS or column.typecode == "d":
-        fold = max if name in PEAKS else sum
-        return array("d" if column.typecode == "d" else "Q", [fold(column[at : at + factor]) for at in steps])
-    ends = list(islice(accumulate(column), factor - 1, None, factor))  # a third of the time that sums of slices take
-    return array("Q", map(sub, ends, chain((0,), ends)))
+def _folded(name: str, column: "array[float]", factor: int) -> "array[float]":
+    """Those that make a first point, those that make a second one, and so on: each a row, and the rows one number."""
+    end = len(column) // factor * factor
+    rows = [column[at:end:factor] for at in range(factor)]
+    if column.typecode == "d":
+        return array("d", map(sum, zip(*rows, strict=True)))
+    if name in PEAKS:
+        return array("Q", map(max, *rows))
+    if column.typecode == "I" and _number(column.tobytes()) & _number(_HIGHEST * len(column)):
+        rows = [array("Q", row) for row in rows]
+    found: array[float] = array(rows[0].typecode)
+    found.frombytes(sum(_number(row.tobytes()) for row in rows).to_bytes(len(rows[0]) * found.itemsize, sys.byteorder))
+    return array("Q", found)
+
+
+def _number(row: bytes) -> int:
+    """Adding two of these adds each to each, as long as no sum outgrows its place."""
+    return int.from_bytes(row, sys.byteorder)
 
 
 def _pack(track: Track, names: Sequence[str]) -> bytes:
@@ -175,24 +191,34 @@ def _pack(track: Track, names: Sequence[str]) -> bytes:
 
 def unpacked(size: int, head: bytes, waits: bytes = b"") -> Track:
     """Either part may be left out; its columns are zeros then."""
-    track = Track(size)
+    columns = _columns(size, head, waits)
+    return Track(size, {name: _ordered(array(code, plain)) for name, code, plain in columns})
+
+
+def chained(level: Level, chunks: Sequence[tuple[int, bytes, bytes]]) -> tuple[int, Track]:
+    """Packed chunks of one series one after the other, and when the first of them begins."""
+    first, size = min(at for at, _, _ in chunks), level.points
+    points = (max(at for at, _, _ in chunks) - first) // level.unit + size
+    rows: dict[tuple[str, str], bytearray] = {}
+    for at, head, waits in chunks:
+        begins = (at - first) // level.unit
+        for name, code, plain in _columns(size, head, waits):
+            row = rows.get((name, code))
+            if row is None:
+                row = rows[name, code] = bytearray(points * _BYTES[code])
+            row[begins * _BYTES[code] : (begins + size) * _BYTES[code]] = plain
+    return first, Track(points, {name: _ordered(array(code, row)) for (name, code), row in rows.items()})
+
+
+def _columns(size: int, head: bytes, waits: bytes) -> Iterator[tuple[str, str, bytes]]:
     for names, data in ((_HEAD, head), (WAITS, waits)):
-        for name, column in _columns(size, names, data):
-            track.columns[name] = column
-    return track
-
-
-def _columns(size: int, names: Sequence[str], data: bytes) -> Iterator[tuple[str, "array[float]"]]:
-    if not data:
-        return
-    mask = int.from_bytes(data[:8], "little")
-    plain, at = zlib.decompress(data[8:]), 0
-    for bit, name in enumerate(names):
-        if mask >> bit & 1:
-            code = _CODES.get(name, "I")
-            end = at + size * (4 if code == "I" else 8)
-            yield name, _ordered(array(code, plain[at:end]))
-            at = end
+        mask, plain, at = int.from_bytes(data[:8], "little"), zlib.decompress(data[8:]) if data else b"", 0
+        for bit, name in enumerate(names):
+            if mask >> bit & 1:
+                code = _CODES.get(name, "I")
+                end = at + size * _BYTES[code]
+                yield name, code, plain[at:end]
+                at = end
 
 
 def _ordered(column: "array[float]") -> "array[float]":

@@ -1,6 +1,6 @@
 """The load history of a range: as fine as it is kept, its end put together from what is finer."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar, cast
@@ -18,6 +18,7 @@ from orchestration.policy.series import (
     Grid,
     Level,
     Track,
+    chained,
     grid_for,
     readings,
     unpacked,
@@ -40,6 +41,7 @@ TOP, MOST_TOP = 6, 50
 
 Split = Literal["", "model", "node"]
 Read = TypeVar("Read")
+Row = tuple[int, int, bytes, bytes]
 Key = tuple[str, str]
 """Node and model as they are called now; empty: all of them."""
 FLEET: Key = ("", "")
@@ -139,14 +141,13 @@ def _is_asked(key: Key, asked: HistoryFilter) -> bool:
 
 
 def _read(grid: Grid, marks: Mapping[Level, int], keys: Mapping[int, Key], *, waits: bool) -> dict[Key, Track]:
-    """Each chunk is put into steps by itself: a whole number of them makes one, and most of a year may be empty."""
     level, step = grid.level, grid.step
-    tracks: dict[Key, Track] = {}
     final = marks.get(level, grid.start) if level is not SECONDS else grid.end
-    for key, at, track in _chunks(level, grid.start, min(grid.end, final), keys, waits):
-        first, last = max(at, grid.start), min(at + level.span, grid.end)
-        mine, steps = tracks.setdefault(key, Track(grid.points)), track.merged(step // level.unit)
-        mine.lay((first - grid.start) // step, steps, (first - at) // step, (last - at) // step)
+    tracks: dict[Key, Track] = {}
+    for key, at, track in _joined(level, grid.start, min(grid.end, final), keys, waits):
+        steps, skipped = track.merged(step // level.unit), max(0, grid.start - at) // step
+        until = min(steps.size, (grid.end - at) // step)
+        tracks.setdefault(key, Track(grid.points)).lay((at - grid.start) // step + skipped, steps, skipped, until)
     for finer in (MINUTES, SECONDS) if level is HOURS else (SECONDS,) if level is MINUTES else ():
         start = marks.get(_coarser(finer), grid.start)
         for key, at, track in _chunks(finer, start, grid.end, keys, waits):
@@ -161,16 +162,32 @@ def _coarser(level: Level) -> Level:
 
 def _chunks(
     level: Level, start: int, end: int, keys: Mapping[int, Key], waits: bool
-) -> Iterable[tuple[Key, int, Track]]:
+) -> Iterator[tuple[Key, int, Track]]:
+    for series, at, head, buckets in _rows(level, start, end, keys, waits):
+        yield keys[series], at, unpacked(level.points, head, buckets)
+
+
+def _joined(
+    level: Level, start: int, end: int, keys: Mapping[int, Key], waits: bool
+) -> Iterator[tuple[Key, int, Track]]:
+    """As far as there are any: most of a year may be empty."""
+    found: dict[int, list[tuple[int, bytes, bytes]]] = {}
+    for series, at, head, buckets in _rows(level, start, end, keys, waits):
+        found.setdefault(series, []).append((at, head, buckets))
+    for series, chunks in found.items():
+        yield keys[series], *chained(level, chunks)
+
+
+def _rows(level: Level, start: int, end: int, series: Collection[int], waits: bool) -> Iterator[Row]:
     if start >= end:
         return
     first, until = datetime.fromtimestamp(level.chunk_of(start), UTC), datetime.fromtimestamp(end, UTC)
     rows = LoadChunk.objects.filter(
-        series__in=list(keys), level=level.number, starts_at__gte=first, starts_at__lt=until
+        series__in=list(series), level=level.number, starts_at__gte=first, starts_at__lt=until
     )
     columns = ("series_id", "starts_at", "head", *(("waits",) if waits else ()))
-    for series, starts_at, *parts in rows.values_list(*columns):
-        yield keys[series], int(starts_at.timestamp()), unpacked(level.points, *map(bytes, parts))
+    for pk, starts_at, head, *buckets in rows.values_list(*columns):
+        yield pk, int(starts_at.timestamp()), bytes(head), bytes(buckets[0]) if waits else b""
 
 
 def _ranked(tracks: Mapping[Key, Track], asked: HistoryFilter) -> list[tuple[Key | None, int, Track]]:

@@ -50,6 +50,15 @@ def test_coarser_points_add_up_to_the_same(points: list[dict[str, Any]], factor:
     assert coarse.total() == track.total()
 
 
+@pytest.mark.parametrize("value", [3, 2**24 - 1, 2**24, 2**31, 2**32 - 1])
+def test_sums_of_large_numbers_do_not_spill_into_their_neighbours(value: int):
+    track = series.Track(336)
+    for point in range(168, 336):
+        track.add(point, {"waiting": value, "ended": 1})
+    assert list(track.merged(168).column("waiting")) == [0, 168 * value]
+    assert list(track.merged(168).column("ended")) == [0, 168]
+
+
 @given(Points, Points)
 def test_points_of_two_series_are_laid_upon_each_other(one: list[dict[str, Any]], two: list[dict[str, Any]]):
     both = _track(one)
