@@ -282,11 +282,13 @@ def _task(
 def looked(
     *, node_id: int, installed: Sequence[InstalledModel] | None, loaded: Sequence[LoadedModel], now: datetime
 ) -> None:
-    """What the node has after an errand; a poll that began earlier tells nothing new about its memory any more."""
+    """What the node has after an errand; a poll that began earlier tells nothing new about its memory any more. An
+    errand takes one model away at most: where several would be gone, the next poll has to say so, too."""
     node = Node.objects.select_for_update(no_key=True).filter(pk=node_id).first()
     if node is None:
         return
-    inventory.record(node, installed=installed, loaded=loaded)
+    believed = installed or node.node_models.filter(installed=True).count() < 2
+    inventory.record(node, installed=installed if believed else None, loaded=loaded)
     node.polled_at = now
     node.listed_at = now if installed is not None else node.listed_at
     node.save(update_fields=["learned_bytes", "polled_at", "listed_at"])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from orchestration.errors import Conflict, InvalidInput, NotAllowed, NotFound, Unprocessable
 from orchestration.models import (
@@ -201,3 +202,14 @@ def test_a_model_is_looked_up_once_for_however_many_nodes(
     per_lane, per_disk = 5, 3
     with django_assert_max_num_queries(30 + (per_lane + per_disk) * len(herd)):
         errands.order(actor=as_alice, type=ErrandType.PULL, places=places)
+
+
+def test_one_empty_list_after_an_errand_does_not_take_several_models_away(
+    as_alice: Actor, make_node: Callable[..., Node]
+) -> None:
+    node = make_node("gpu-a", models=(HERE, "qwen3:8b"))
+    errands.looked(node_id=node.pk, installed=[], loaded=[], now=timezone.now())
+    assert NodeModel.objects.filter(installed=True).count() == 2
+    NodeModel.objects.filter(model__name=HERE).delete()
+    errands.looked(node_id=node.pk, installed=[], loaded=[], now=timezone.now())
+    assert not NodeModel.objects.exists()
