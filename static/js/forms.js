@@ -67,6 +67,7 @@ export async function ask(question, yes) {
 async function send(form, button) {
   const before = button && [...button.childNodes];
   const fields = new FormData(form, button); // before the button is disabled: its own value belongs to them
+  const held = button === document.activeElement;
   if (button) {
     button.disabled = true;
     button.setAttribute("aria-busy", "true");
@@ -77,6 +78,7 @@ async function send(form, button) {
     button.disabled = false;
     button.removeAttribute("aria-busy");
     button.replaceChildren(...before);
+    if (held && document.activeElement === document.body) button.focus(); // which it lost when it was disabled
   }
   if (!outcome) return;
   if (outcome.message) toast(outcome.message);

@@ -28,12 +28,14 @@ async function open(row) {
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (mine !== asked) return;
+  const before = document.activeElement;
   region.replaceChildren(...document.adoptNode(one('[data-region="reader"]', fresh)).childNodes);
   region.scrollTop = 0;
   show(reader, true);
   attr(page, "data-reading", true);
   dress(region);
   remember(row.dataset.output);
+  if (before && !before.isConnected) (one(`[data-key="${before.dataset.key}"]`, region) ?? one("#reader-title", region))?.focus();
 }
 
 function close() {
@@ -87,13 +89,9 @@ reader.addEventListener("click", (event) => {
 if (!reader.hidden) dress(region);
 
 /* What people think of it */
-document.addEventListener("drover:acted", async () => {
+document.addEventListener("drover:acted", () => {
   refresh("results", "count");
-  if (!reader.hidden && focused()) {
-    const key = document.activeElement?.dataset?.key;
-    await open(focused());
-    if (key) one(`[data-key="${key}"]`, region)?.focus();
-  }
+  if (!reader.hidden && focused()) open(focused());
 });
 list.addEventListener("drover:region", () => {
   const id = new URL(location.href).searchParams.get("open");
