@@ -43,12 +43,14 @@ def gather_some(most: int = AT_ONCE) -> int:
 
 
 def keep(tasks: Sequence[Task]) -> int:
-    """Those of them that nobody has taken meanwhile."""
+    """Those of them that nobody has taken meanwhile, and whose text is still as it was read."""
     rows = [_output(task) for task in tasks if task.type not in set(ErrandType)]
+    read = {task.pk: task.text_removed_at for task in tasks}
     texts = {row.pk: _texts(row.task) for row in rows if row.chars}
     with transaction.atomic():
         left = Task.objects.filter(pk__in=[task.pk for task in tasks], status=TaskStatus.COMPLETED, gathered=False)
-        free = set(left.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
+        locked = left.select_for_update(of=("self",), no_key=True).order_by("pk")
+        free = {pk for pk, removed_at in locked.values_list("pk", "text_removed_at") if removed_at == read[pk]}
         mine = [row for row in rows if row.pk in free]
         Output.objects.bulk_create(mine, ignore_conflicts=True)
         tags = [OutputTag(output=row, tag=tag) for row in mine for tag in dict.fromkeys(row.task.tags)]

@@ -50,6 +50,22 @@ def test_what_was_read_before_somebody_else_gathered_it_is_left_alone(answered):
     assert entries() == 1
 
 
+def test_a_text_that_is_removed_while_it_is_gathered_does_not_come_into_the_search(answered, monkeypatch):
+    task = answered("Name a fish.", "A pike.")
+    read = gathering.words
+
+    def overtaken(text: str) -> list[str]:
+        outputs.remove_text([task.pk], timezone.now())
+        return read(text)
+
+    monkeypatch.setattr(gathering, "words", overtaken)
+    gathering.gather(seconds=0)
+    monkeypatch.setattr(gathering, "words", read)
+    gathering.gather(seconds=0)
+    assert found("pike") == []
+    assert Output.objects.get().text_removed_at is not None
+
+
 def test_unfinished_and_failed_tasks_are_not_gathered(submitted_task):
     assert gathering.gather(seconds=0) == 0
 
