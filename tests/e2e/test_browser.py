@@ -128,6 +128,10 @@ PAGES = (
     "/new?from=task:{task}",
     "/compare",
     "/bench",
+    "/outputs",
+    "/outputs?q=short&open={task}",
+    "/outputs/{task}",
+    "/outputs/stats",
     "/agents",
     "/agents/new",
     "/agents/1",
@@ -140,6 +144,8 @@ PAGES = (
     "/settings",
     "/settings/system",
     "/settings/transfer",
+    "/settings/retention",
+    "/settings/retention?look=1",
     "/api/docs",
     "/admin/",
     "/admin/orchestration/task/",
@@ -155,12 +161,17 @@ PAGES = (
 )
 
 
+def _is_kept(drover: Drover, task_id: int) -> bool:
+    return drover.client.get(f"/api/orchestration/outputs/{task_id}").is_success
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 async def test_no_page_violates_the_content_policy_or_is_wider_than_the_screen(
     page: Any, drover: Drover, width: int
 ) -> None:
     (task_id,) = drover.submit("Short.", parameters={"num_predict": 30})
     await asyncio.to_thread(drover.until_ended, task_id)
+    await asyncio.to_thread(until, lambda: _is_kept(drover, task_id), "the answer among the outputs")
     await page.set_viewport_size({"width": width, "height": 844})
     for path in PAGES:
         await page.goto(drover.url + path.format(task=task_id))

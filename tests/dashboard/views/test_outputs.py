@@ -1,6 +1,7 @@
 """The page of outputs: what it shows of a search, the reader and ratings, for each role."""
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from orchestration.models import Output, RetentionRule, Task
@@ -106,5 +107,5 @@ def test_a_text_that_was_removed_is_said_to_be(at, carol, fish):
 def test_a_page_costs_few_queries(at, carol, fish, django_assert_max_num_queries):
     client = at(carol)
     client.get(reverse("outputs"))
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(22 if connection.vendor == "sqlite" else 28):  # PostgreSQL is asked for its plan
         client.get(reverse("outputs"), {"q": "name", "open": fish[0]})
