@@ -132,7 +132,7 @@ def test_a_server_that_tells_no_sizes_has_pulled_all_the_same(pull: OnePull) -> 
 
 def test_what_broke_off_is_written_down_and_the_next_try_says_what_it_added(pull: OnePull, node: Node) -> None:
     with pytest.raises(StreamFailed, match="unexpected EOF"):
-        pull.say(layer(ONE, 4 * GB, GB), {"error": "max retries exceeded: unexpected EOF"})
+        pull.say(layer(ONE, 4 * GB, None), layer(ONE, 4 * GB, GB), {"error": "max retries exceeded: unexpected EOF"})
     assert pull.row.done_bytes == GB
     pull.begin(node)
     assert pull.say(layer(ONE, 4 * GB, 4 * GB), SUCCESS) == "4.0 GB are there, 3.0 GB of them since the last try"
