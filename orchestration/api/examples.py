@@ -60,12 +60,10 @@ def _of_type(part: Schema, schema: Schema, name: str, depth: int) -> Any:
         case "object":
             return _KNOWN[name] if isinstance(_KNOWN.get(name), dict) else {}
         case "array":
-            known = _KNOWN.get(name)
-            return (
-                known
-                if isinstance(known, list)
-                else [example(part.get("items"), schema, name=name.removesuffix("s"), depth=depth + 1)]
-            )
+            known, items = _KNOWN.get(name), part.get("items")
+            if isinstance(known, list) and items and items.get("type") == "string":
+                return known
+            return [example(items, schema, name=name.removesuffix("s"), depth=depth + 1)]
         case "string":
             return _text(name)
         case "integer":

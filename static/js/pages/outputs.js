@@ -15,6 +15,7 @@ const rows = () => all("[data-output]", list);
 const focused = () => one("[data-focus]", list);
 const link = (row) => one("[data-open]", row);
 let asked = 0;
+let current = focused()?.dataset.output;
 
 /* Reading */
 async function open(row) {
@@ -60,6 +61,7 @@ function remember(id) {
 function focus(row) {
   for (const other of all("[data-focus]", list)) attr(other, "data-focus", null);
   attr(row, "data-focus", true);
+  current = row.dataset.output;
   row.scrollIntoView({block: "nearest"});
 }
 
@@ -94,8 +96,7 @@ document.addEventListener("drover:acted", () => {
   if (!reader.hidden && focused()) open(focused());
 });
 list.addEventListener("drover:region", () => {
-  const id = new URL(location.href).searchParams.get("open");
-  const row = id && one(`[data-output="${id}"]`, list);
+  const row = current && one(`[data-output="${current}"]`, list);
   if (row) attr(row, "data-focus", true);
   selection();
 });
