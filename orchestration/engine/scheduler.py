@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
 from django.utils import timezone
 
 from orchestration import events, queries, queue
@@ -166,6 +166,7 @@ class Scheduler:
             self._fault = fault
         finally:
             self._stop.set()
+            connections.close_all()  # a pool gets back only what is given back
 
     def _turn(self) -> None:
         began, now = time.monotonic(), timezone.now()

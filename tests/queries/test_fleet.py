@@ -75,4 +75,4 @@ def test_configurations_are_listed_and_found(db: None) -> None:
     assert [row["fallbacks"] for row in queries.model_configs()] == [[SMALL]]
     assert queries.get_model_config(config.pk) == config
     with pytest.raises(NotFound):
-        queries.get_model_config(9)
+        queries.get_model_config(config.pk + 1)

@@ -48,7 +48,7 @@ def test_rules_are_added_changed_and_taken_back(at, alice, agent):
     answer = browser.post(reverse("retention-add"), {"agent": "others", "text_days": 30, "keep_collected": "on"})
     assert answer.status_code == 302
     browser.post(reverse("retention-add"), {"agent": agent.pk, "task_days": 90})
-    own, others = RetentionRule.objects.order_by("-agent")
+    own, others = RetentionRule.objects.get(agent=agent), RetentionRule.objects.get(agent=None)
     assert (others.text_days, others.task_days, others.keep_collected) == (30, None, True)
     assert (own.text_days, own.task_days, own.keep_collected) == (None, 90, False)
     page = page_of(browser)
